@@ -1,0 +1,1 @@
+"""Segue's indexer: from source files to a published index version."""

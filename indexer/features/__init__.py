@@ -1,0 +1,1 @@
+"""One module per medium; each maps catalogue rows to numbers and knows nothing of the others."""
