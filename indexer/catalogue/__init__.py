@@ -1,6 +1,11 @@
-"""Films and songs: readers for the public layouts, cleaning rules, and the rows they yield."""
+"""Films and songs: readers for the public layouts, cleaning rules, and the rows they yield.
 
-from indexer.catalogue.catalogue import Catalogue, read_catalogue
+The records are light; the readers need pandas and load when first asked for, so that a server never does.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from indexer.catalogue.records import (
     AUDIO_FEATURES,
     MOVIE_COLUMNS,
@@ -12,7 +17,10 @@ from indexer.catalogue.records import (
     movie_from_cells,
     track_from_cells,
 )
-from indexer.catalogue.report import CleaningReport
+
+if TYPE_CHECKING:
+    from indexer.catalogue.catalogue import Catalogue, read_catalogue
+    from indexer.catalogue.report import CleaningReport
 
 __all__ = [
     "AUDIO_FEATURES",
@@ -28,3 +36,15 @@ __all__ = [
     "read_catalogue",
     "track_from_cells",
 ]
+
+_LAZY = {
+    "Catalogue": "indexer.catalogue.catalogue",
+    "read_catalogue": "indexer.catalogue.catalogue",
+    "CleaningReport": "indexer.catalogue.report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,171 @@
+"""The command line: ``python -m indexer build · check · publish · rollback · list · prune``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from indexer import index_version as versions
+from indexer.config import DEFAULT_ENCODER, BuildConfig
+from indexer.errors import SegueError, VersionNotFound
+from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
+
+#: What shells report for a command that an interrupt ended.
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 refused with one line on stderr, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], None] = options.run
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        run(options)
+    except SegueError as error:
+        print(f"segue: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"segue: {error.strerror or error}: {error.filename or 'no file named'}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nsegue: interrupted; nothing was published, {_served(options.indexes)}", file=sys.stderr)
+        return _INTERRUPTED
+    return 0
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _served(indexes: Path) -> str:
+    try:
+        return f"{versions.current_name(indexes)} is still served"
+    except VersionNotFound:
+        return "and nothing was published before"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m indexer", description="Build and look after Segue's indexes.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], about: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=about, description=about)
+        sub.add_argument("--indexes", type=Path, default=Path("indexes"), help="folder of index versions (indexes)")
+        sub.set_defaults(run=run)
+        return sub
+
+    build = command("build", _build, "Build an index version from source files and publish it.")
+    build.add_argument("--movies", type=Path, help="films in the TMDb v11 layout: .csv, .csv.gz or .parquet")
+    build.add_argument("--tracks", type=Path, help="songs in the Spotify Tracks layout")
+    build.add_argument("--soundtracks", type=Path, help="known pairs: columns tmdb_id, track_id")
+    build.add_argument("--starter", action="store_true", help="build from the starter catalogue instead of files")
+    build.add_argument("--preset", default="default", help="cleaning rules: default or music2movie")
+    build.add_argument("--encoder", default=DEFAULT_ENCODER, help="sentence-transformers model: a folder or a name")
+    build.add_argument("--index-kind", default="auto", help="auto, exact or hnsw")
+    build.add_argument("--text-weight", type=float, default=1.0, help="weight of the text block (1.0)")
+    build.add_argument("--mood-weight", type=float, default=0.3, help="weight of the mood block (0.3)")
+    build.add_argument("--seed", type=int, default=0, help="seed of every random choice (0)")
+    build.add_argument("--no-publish", dest="publish", action="store_false", help="leave the served version alone")
+    build.add_argument("--report", type=Path, help="write the cleaning report here, as JSON")
+    check = command("check", _check, "Verify a version: every file's SHA-256, counts and dimensions.")
+    check.add_argument("version", nargs="?", help="its name (default: the served one)")
+    publish = command("publish", _publish, "Serve a version that is already built.")
+    publish.add_argument("version", help="its name")
+    command("rollback", _rollback, "Serve the version that was served before.")
+    command("list", _list, "List the versions; * marks the served one.")
+    prune = command("prune", _prune, "Delete old versions; the served one always stays.")
+    prune.add_argument("--keep", type=_count, default=3, help="how many of the newest to keep (3)")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must be at least 0")
+    return number
+
+
+def _build(options: argparse.Namespace) -> None:
+    # pandas and the rest of the indexer's libraries load only for a build.
+    from indexer.build import build
+
+    values: dict[str, Any] = {k: v for k, v in vars(options).items() if k not in {"run", "starter"}}
+    if options.starter:
+        values |= {"movies": MOVIES, "tracks": TRACKS, "soundtracks": SOUNDTRACKS}
+    elif options.movies is None or options.tracks is None:
+        raise SegueError("build needs --movies FILE and --tracks FILE, or --starter for the starter catalogue")
+    with _Bars() as bars:
+        name = build(BuildConfig.from_dict(values), bars)
+    manifest = versions.verify(options.indexes / name)
+    counts, work = manifest["counts"], manifest["build"]
+    state = "published" if options.publish else "built, not published"
+    print(
+        f"{name} {state}: {counts['movies']:,} films, {counts['tracks']:,} songs; "
+        f"{work['rows_encoded']:,} rows encoded, {work['rows_reused']:,} reused, "
+        f"{sum(work['seconds'].values()):.1f} s"
+    )
+
+
+class _Bars:
+    """One progress bar a stage, with rate and time left, on stderr."""
+
+    def __enter__(self) -> _Bars:
+        self._bar: Any = None
+        self._stage = ""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage != self._stage:
+            from tqdm import tqdm
+
+            self.__exit__()
+            self._stage = stage
+            self._bar = tqdm(total=total, desc=stage, unit="row", mininterval=0.5)
+        self._bar.update(done - self._bar.n)
+
+
+def _check(options: argparse.Namespace) -> None:
+    version = versions.open_version(options.indexes, options.version)
+    version.close()
+    counts = version.manifest["counts"]
+    size = sum(facts["size_bytes"] for facts in version.manifest["files"].values())
+    print(f"{version.name} is whole: {counts['movies']:,} films, {counts['tracks']:,} songs, {size / 1e6:.0f} MB")
+
+
+def _publish(options: argparse.Namespace) -> None:
+    with versions.lock(options.indexes):
+        versions.publish(options.indexes, options.version)
+    print(f"{options.version} is served")
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    with versions.lock(options.indexes):
+        print(f"{versions.rollback(options.indexes)} is served")
+
+
+def _list(options: argparse.Namespace) -> None:
+    try:
+        served = versions.current_name(options.indexes)
+    except VersionNotFound:
+        served = ""
+    for name in versions.list_names(options.indexes):
+        print(f"{'*' if name == served else ' '} {name}")
+
+
+def _prune(options: argparse.Namespace) -> None:
+    with versions.lock(options.indexes):
+        for name in versions.prune(options.indexes, options.keep):
+            print(f"deleted {name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Measurements of what a build and a search cost; run them with ``scripts/bench``."""

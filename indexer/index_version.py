@@ -1,0 +1,368 @@
+"""Index versions on disk: write, verify, open, publish. The only file that knows the format.
+
+    indexes/
+      CURRENT                     name of the served version
+      HISTORY                     names served before, oldest first
+      <version>/                  never changed once it has its name
+        manifest.json             what is in here and where it came from; manifest.json.sha256 seals it
+        catalogue.sqlite          metadata and title look-up
+        movies.faiss              (and so on for tracks)
+        movies.text.npy           float16 (n, d): text embeddings, for the next build
+        movies.text_keys.npy      uint8 (n, 16): content hashes of what was embedded
+        movies.mood.npy           float32 (n, 2): valence and arousal in [0, 1], NaN unknown
+        movies_filters/           filter columns
+        space/                    parameters of the shared space
+        encoder/                  query encoder as ONNX with its tokenizer
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.catalogue.records import Medium
+from indexer.catalogue_store import CatalogueStore
+from indexer.errors import PublishLocked, VersionDamaged, VersionError, VersionFormat, VersionNotFound
+from indexer.features.text_encoder import TextEncoder
+from indexer.filter_columns import FilterColumns
+from indexer.space import MEDIA, Space
+from indexer.vector_index import VectorIndex, open_index
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+SEAL = "manifest.json.sha256"
+CATALOGUE = "catalogue.sqlite"
+ENCODER = "encoder"
+SPACE = "space"
+_CURRENT = "CURRENT"
+_HISTORY = "HISTORY"
+_LOCK = ".lock"
+#: A folder under construction; nothing with this prefix is ever a version.
+_PARTIAL = ".partial-"
+
+
+def index_file(medium: Medium) -> str:
+    """Name of a medium's vector index."""
+    return f"{medium}.faiss"
+
+
+def text_file(medium: Medium) -> str:
+    """Name of a medium's text embeddings."""
+    return f"{medium}.text.npy"
+
+
+def text_keys_file(medium: Medium) -> str:
+    """Name of the content hashes of a medium's text embeddings."""
+    return f"{medium}.text_keys.npy"
+
+
+def mood_file(medium: Medium) -> str:
+    """Name of a medium's moods."""
+    return f"{medium}.mood.npy"
+
+
+def filters_folder(medium: Medium) -> str:
+    """Name of a medium's filter columns."""
+    return f"{medium}_filters"
+
+
+@dataclass(frozen=True)
+class IndexVersion:
+    """An opened version: verified, read-only, usable from many threads."""
+
+    name: str
+    folder: Path
+    manifest: dict[str, Any]
+    store: CatalogueStore
+    space: Space
+    indexes: dict[Medium, VectorIndex]
+    filters: dict[Medium, FilterColumns]
+    moods: dict[Medium, npt.NDArray[np.float32]]
+
+    @cached_property
+    def encoder(self) -> TextEncoder:
+        """The query encoder, loaded when a text is first asked for."""
+        return TextEncoder.open(self.folder / ENCODER)
+
+    def close(self) -> None:
+        """Release the files."""
+        self.store.close()
+
+
+def open_version(indexes: Path, name: str | None = None) -> IndexVersion:
+    """Verify and open a version (default: the published one).
+
+    Every file's SHA-256 is checked before anything reads it, then counts and dimensions against each other.
+    Raises ``VersionNotFound``, ``VersionFormat`` or ``VersionDamaged``, naming the file at fault.
+    """
+    name = name or current_name(indexes)
+    folder = _folder(indexes, name)
+    manifest = verify(folder)
+    store = CatalogueStore.open(folder / CATALOGUE)
+    try:
+        version = IndexVersion(
+            name,
+            folder,
+            manifest,
+            store,
+            Space.open(folder / SPACE),
+            {m: open_index(folder / index_file(m), manifest["index"][m]["kind"]) for m in MEDIA},
+            {m: FilterColumns.open(folder / filters_folder(m), m) for m in MEDIA},
+            {m: _load(folder / mood_file(m), mapped=True) for m in MEDIA},
+        )
+        _check_sizes(version)
+    except BaseException:
+        store.close()
+        raise
+    return version
+
+
+def _check_sizes(version: IndexVersion) -> None:
+    for medium in MEDIA:
+        counted = version.manifest["counts"][medium]
+        sizes = {
+            index_file(medium): version.indexes[medium].size,
+            CATALOGUE: version.store.count(medium),
+            filters_folder(medium): version.filters[medium].size,
+            mood_file(medium): len(version.moods[medium]),
+        }
+        for file, size in sizes.items():
+            if size != counted:
+                raise VersionDamaged(f"{file} holds {size} {medium}, the manifest says {counted}")
+        if version.indexes[medium].dimension != version.space.dimension:
+            raise VersionDamaged(
+                f"{index_file(medium)} has {version.indexes[medium].dimension} dimensions, "
+                f"the space {version.space.dimension}"
+            )
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """Check every file of a version against its manifest, and return the manifest.
+
+    Raises ``VersionNotFound``, ``VersionFormat`` or ``VersionDamaged``, naming the file at fault.
+    """
+    if not folder.is_dir():
+        raise VersionNotFound(f"there is no index version {folder.name!r} in {folder.parent}")
+    sealed = _read(folder / MANIFEST)
+    try:
+        manifest = json.loads(sealed)
+        found = manifest["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise VersionDamaged(f"{folder.name}/{MANIFEST} is not a manifest: {error}") from error
+    if found != FORMAT:
+        raise VersionFormat(
+            f"{folder.name}/{MANIFEST}: format {found!r}, this program reads {FORMAT}; build the index again"
+        )
+    if _read(folder / SEAL).decode("ascii", "replace").split()[:1] != [hashlib.sha256(sealed).hexdigest()]:
+        raise VersionDamaged(f"{folder.name}/{MANIFEST} does not match {SEAL}: it was altered")
+    # Hashing releases the interpreter lock, so threads share the work.
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        jobs = [pool.submit(_check_file, folder, file, facts) for file, facts in manifest["files"].items()]
+        for job in jobs:
+            job.result()
+    return dict(manifest)
+
+
+def _check_file(folder: Path, file: str, facts: dict[str, Any]) -> None:
+    path = folder / file
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError as error:
+        raise VersionDamaged(f"{folder.name}/{file} is missing") from error
+    if size != facts["size_bytes"]:
+        raise VersionDamaged(f"{folder.name}/{file} has {size} bytes instead of {facts['size_bytes']}")
+    if hash_file(path) != facts["sha256"]:
+        raise VersionDamaged(f"{folder.name}/{file} was altered: its SHA-256 is not the manifest's")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VersionDamaged(f"{path.parent.name}/{path.name} cannot be read: {error.strerror}") from error
+
+
+def _load(path: Path, mapped: bool = False) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False))
+    except (OSError, ValueError) as error:
+        raise VersionDamaged(f"{path.parent.name}/{path.name} cannot be read: {error}") from error
+
+
+def load_embeddings(folder: Path, medium: Medium) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]:
+    """The content hashes (n, 16) and text embeddings (n, d) of a version, for reuse by the next build."""
+    return _load(folder / text_keys_file(medium)), _load(folder / text_file(medium))
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def lock(indexes: Path) -> Iterator[None]:
+    """Hold the folder's one lock; raises ``PublishLocked`` at once where another holds it.
+
+    The system frees it when the holder ends, however it ends.
+    """
+    indexes.mkdir(parents=True, exist_ok=True)
+    with (indexes / _LOCK).open("a+", encoding="ascii") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.seek(0)
+            holder = stream.read().strip() or "unknown"
+            raise PublishLocked(
+                f"another build or publication (process {holder}) is working in {indexes}; try again when it is done"
+            ) from error
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+@contextmanager
+def new_folder(indexes: Path) -> Iterator[Path]:
+    """A sibling folder to write a version into; it is gone afterwards unless ``seal`` gave it its name.
+
+    The caller holds ``lock``, so any other such folder was left by a build that was killed, and is removed.
+    """
+    for leftover in indexes.glob(f"{_PARTIAL}*"):
+        shutil.rmtree(leftover)
+    folder = indexes / f"{_PARTIAL}{os.getpid()}"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def seal(folder: Path, manifest: dict[str, Any], name: str) -> str:
+    """Hash all files into the manifest, make everything durable, and give the folder its name (returned)."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    manifest = {
+        "format": FORMAT,
+        **manifest,
+        "files": {
+            path.relative_to(folder).as_posix(): {"sha256": hash_file(path), "size_bytes": path.stat().st_size}
+            for path in files
+        },
+    }
+    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+    (folder / MANIFEST).write_bytes(text)
+    (folder / SEAL).write_text(f"{hashlib.sha256(text).hexdigest()}  {MANIFEST}\n", encoding="ascii")
+    for path in [*folder.rglob("*"), folder]:
+        _sync(path)
+    target = folder.parent / name
+    count = 1
+    while target.exists():
+        count += 1
+        target = folder.parent / f"{name}-{count}"
+    folder.rename(target)
+    _sync(folder.parent)
+    return target.name
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    _sync(partial)
+    partial.replace(path)
+    _sync(path.parent)
+
+
+def _folder(indexes: Path, name: str) -> Path:
+    if not name or name.startswith(".") or "/" in name or "\\" in name:
+        raise VersionNotFound(f"{name!r} is not the name of an index version")
+    return indexes / name
+
+
+def current_name(indexes: Path) -> str:
+    """The published version's name; raises ``VersionNotFound`` where none is published."""
+    try:
+        name = (indexes / _CURRENT).read_text(encoding="utf-8").strip()
+    except FileNotFoundError as error:
+        raise VersionNotFound(
+            f"no index version is published in {indexes}; make one with: python -m indexer build --starter"
+        ) from error
+    if not name:
+        raise VersionDamaged(f"{_CURRENT} in {indexes} is empty; publish a version again")
+    return name
+
+
+def list_names(indexes: Path) -> list[str]:
+    """All versions in the folder, oldest first."""
+    if not indexes.is_dir():
+        return []
+    return sorted(p.name for p in indexes.iterdir() if p.is_dir() and not p.name.startswith(".") and (p / MANIFEST).exists())
+
+
+def _history(indexes: Path) -> list[str]:
+    try:
+        return (indexes / _HISTORY).read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []
+
+
+def publish(indexes: Path, name: str) -> None:
+    """Make a version the served one, after verifying it; the caller holds ``lock``."""
+    open_version(indexes, name).close()
+    try:
+        before = current_name(indexes)
+    except VersionNotFound:
+        before = ""
+    if before and before != name:
+        _replace(indexes / _HISTORY, "".join(f"{n}\n" for n in [*_history(indexes), before]))
+    _replace(indexes / _CURRENT, f"{name}\n")
+
+
+def rollback(indexes: Path) -> str:
+    """Serve the version that was served before the current one, and return its name; the caller holds ``lock``."""
+    now = current_name(indexes)
+    past = _history(indexes)
+    while past:
+        name = past.pop()
+        if name != now and _folder(indexes, name).is_dir():
+            open_version(indexes, name).close()
+            # CURRENT first: should this be cut short, the history merely names the served version once more.
+            _replace(indexes / _CURRENT, f"{name}\n")
+            _replace(indexes / _HISTORY, "".join(f"{n}\n" for n in past))
+            return name
+    raise VersionError(f"there is no earlier version than {now} to go back to")
+
+
+def prune(indexes: Path, keep: int) -> list[str]:
+    """Delete all but the newest ``keep`` versions and the served one; returns what went. The caller holds ``lock``."""
+    served = current_name(indexes)
+    names = list_names(indexes)
+    kept = {served, *names[len(names) - keep :]} if keep else {served}
+    gone = [name for name in names if name not in kept]
+    for name in gone:
+        # Renamed first, so that a version is either whole or gone.
+        doomed = indexes / f"{_PARTIAL}{name}"
+        (indexes / name).rename(doomed)
+    for leftover in indexes.glob(f"{_PARTIAL}*"):
+        shutil.rmtree(leftover)
+    return gone

@@ -1,0 +1,181 @@
+"""The JSON routes: parse, call ``Search``, reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+
+from flask import request
+from flask.json.provider import DefaultJSONProvider
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+from indexer.catalogue.records import Medium
+from indexer.errors import QueryError, UnknownItem
+from server import schemas
+from server.problems import FieldError, ItemNotFound, RequestRefused
+from server.schemas import ItemPath, LookUpQuery, MatchQuery, NoQuery, SearchBody
+from server.search import Query, Search
+
+#: Gives the ``Search`` that is open now; VersionError where there is none.
+Current = Callable[[], Search]
+Json = dict[str, Any]
+
+_SONGS = Tag(name="songs", description="look up songs; films and songs that fit one")
+_FILMS = Tag(name="films", description="look up films; songs and films that fit one")
+_SEARCH = Tag(name="search", description="songs, films and words combined")
+_OPERATIONS = Tag(name="operations", description="is the server up, and can it answer")
+_REPEATABLE = ("genres", "language")
+
+
+class StrictJson(DefaultJSONProvider):
+    """JSON as its standard has it: no NaN or infinity either way, no key twice, no bottomless nesting."""
+
+    sort_keys = False
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        """Write JSON; ValueError for NaN and infinity."""
+        return super().dumps(obj, allow_nan=False, **kwargs)
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Read JSON; ValueError for what is none."""
+        try:
+            return super().loads(s, parse_constant=_refuse_constant, object_pairs_hook=_pair_up, **kwargs)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
+
+
+def make_api(current: Current) -> APIBlueprint:
+    """Make the routes of the API over the ``Search`` that ``current`` gives."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    problems: dict[str | int | HTTPStatus, Any] = {
+        status: {"content": {"application/problem+json": {"schema": schema}}}
+        for status in (400, 404, 422, 500, 503)
+    }
+    api = APIBlueprint("api", __name__, abp_responses=problems)
+    api.before_request(_check_request)
+    _add_operations(api, current)
+    _add_items(api, current)
+    _add_matches(api, current)
+    return api
+
+
+def _add_operations(api: APIBlueprint, current: Current) -> None:
+    @api.get("/healthz", tags=[_OPERATIONS], summary="The server runs", responses={200: schemas.Health})
+    def healthz() -> Json:
+        return {"status": "ok"}
+
+    @api.get(
+        "/readyz", tags=[_OPERATIONS], summary="The server can answer", responses={200: schemas.Readiness}
+    )
+    def readyz() -> Json:
+        return {"index_version": current().name, "status": "ready"}
+
+
+def _add_items(api: APIBlueprint, current: Current) -> None:
+    @api.get("/v1/tracks", tags=[_SONGS], summary="Look up songs", responses={200: schemas.FoundTracks})
+    def look_up_tracks(query: LookUpQuery) -> Json:
+        return _look_up(current(), "tracks", query)
+
+    @api.get("/v1/movies", tags=[_FILMS], summary="Look up films", responses={200: schemas.FoundMovies})
+    def look_up_movies(query: LookUpQuery) -> Json:
+        return _look_up(current(), "movies", query)
+
+    @api.get("/v1/tracks/<id>", tags=[_SONGS], summary="One song", responses={200: schemas.TrackReply})
+    def track(path: ItemPath, query: NoQuery) -> Json:  # noqa: ARG001
+        return _item(current(), "tracks", path.id)
+
+    @api.get("/v1/movies/<id>", tags=[_FILMS], summary="One film", responses={200: schemas.MovieReply})
+    def movie(path: ItemPath, query: NoQuery) -> Json:  # noqa: ARG001
+        return _item(current(), "movies", path.id)
+
+
+def _add_matches(api: APIBlueprint, current: Current) -> None:
+    movies, tracks = schemas.MovieMatches, schemas.TrackMatches
+
+    @api.get("/v1/tracks/<id>/movies", tags=[_SONGS], summary="Films for a song", responses={200: movies})
+    def movies_for_track(path: ItemPath, query: MatchQuery) -> Json:
+        return _match(current(), "tracks", path.id, "movies", query)
+
+    @api.get("/v1/movies/<id>/tracks", tags=[_FILMS], summary="Songs for a film", responses={200: tracks})
+    def tracks_for_movie(path: ItemPath, query: MatchQuery) -> Json:
+        return _match(current(), "movies", path.id, "tracks", query)
+
+    @api.get("/v1/tracks/<id>/similar", tags=[_SONGS], summary="Songs like a song", responses={200: tracks})
+    def similar_tracks(path: ItemPath, query: MatchQuery) -> Json:
+        return _match(current(), "tracks", path.id, "tracks", query)
+
+    @api.get("/v1/movies/<id>/similar", tags=[_FILMS], summary="Films like a film", responses={200: movies})
+    def similar_movies(path: ItemPath, query: MatchQuery) -> Json:
+        return _match(current(), "movies", path.id, "movies", query)
+
+    @api.post("/v1/search", tags=[_SEARCH], summary="Search", responses={200: schemas.Matches})
+    def search(body: SearchBody) -> Json:
+        query = body.to_query()
+        return schemas.show_answer(query, current().find(query))
+
+
+def _look_up(search: Search, medium: Medium, query: LookUpQuery) -> Json:
+    found = search.look_up(medium, query.q, query.limit)
+    results = []
+    for rank, (score, item) in enumerate(found, start=1):
+        results.append({"id": item.id, "rank": rank, "score": score, **schemas.show_item(item)})
+    return {
+        "index_version": search.name,
+        "query": {"q": query.q, "limit": query.limit},
+        "total": len(results),
+        "results": results,
+    }
+
+
+def _item(search: Search, medium: Medium, id: str) -> Json:
+    with _item_in_address():
+        return {"index_version": search.name, **schemas.show_item(search.item(medium, id))}
+
+
+def _match(search: Search, medium: Medium, id: str, target: Medium, given: MatchQuery) -> Json:
+    query = Query(
+        target=target,
+        tracks=(id,) if medium == "tracks" else (),
+        movies=(id,) if medium == "movies" else (),
+        filters=given.to_filters(),
+        limit=given.limit,
+        offset=given.offset,
+        explain=given.explain,
+    )
+    with _item_in_address():
+        return schemas.show_answer(query, search.find(query))
+
+
+@contextmanager
+def _item_in_address() -> Iterator[None]:
+    """Say what goes wrong in terms of an address: an unknown id is a 404, filters have no prefix."""
+    try:
+        yield
+    except UnknownItem as error:
+        raise ItemNotFound(str(error)) from error
+    except QueryError as error:
+        field = error.field.removeprefix("filters.")
+        raise RequestRefused([FieldError(field=field, message=str(error))]) from error
+
+
+def _check_request() -> None:
+    """Refuse what the schemas cannot see: a body that is no JSON object, a parameter given twice."""
+    if request.method == "POST" and not isinstance(request.get_json(), dict):
+        raise RequestRefused([FieldError(field="", message="the body must be a JSON object")])
+    for name, values in request.args.lists():
+        if len(values) > 1 and name not in _REPEATABLE:
+            raise RequestRefused([FieldError(field=name[:200], message="is given more than once")])
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _pair_up(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    paired = dict(pairs)
+    if len(paired) != len(pairs):
+        raise ValueError("a key is there twice")
+    return paired

@@ -1,0 +1,123 @@
+"""The web page: one address, rendered on the server, no scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from flask import Blueprint, render_template, request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticUseDefault
+
+from indexer.catalogue.records import Medium, Movie, Track
+from indexer.errors import SegueError
+from server.api import Current
+from server.problems import describe_problem, find_status
+from server.schemas import link_to
+from server.search import Answer, Query, Search
+from server.settings import MAX_ID_LENGTH, MAX_OFFSET, MAX_TEXT
+
+_CANDIDATES = 10
+_PAGE_SIZE = 10
+
+
+def _blank_to_default(value: Any) -> Any:
+    # Forms send the fields that were left empty, too.
+    if isinstance(value, str) and not value.strip():
+        raise PydanticUseDefault
+    return value.strip() if isinstance(value, str) else value
+
+
+_Blank = BeforeValidator(_blank_to_default)
+
+
+class PageQuery(BaseModel):
+    """What the page is asked for: a title to look up, an item to match, or a mood in words."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    medium: Annotated[Medium, _Blank] = "tracks"
+    target: Annotated[Literal["movies", "tracks"], _Blank] = "movies"
+    q: Annotated[str, Field(max_length=MAX_TEXT), _Blank] = ""
+    id: Annotated[str, Field(max_length=MAX_ID_LENGTH), _Blank] = ""
+    text: Annotated[str, Field(max_length=MAX_TEXT), _Blank] = ""
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), _Blank] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the template gets."""
+
+    asked: PageQuery
+    error: str = ""
+    candidates: tuple[Movie | Track, ...] | None = None
+    chosen: Movie | Track | None = None
+    answer: Answer | None = None
+    target: Medium = "movies"
+    next_offset: int | None = None
+
+
+def make_pages(current: Current) -> Blueprint:
+    """Make the page over the ``Search`` that ``current`` gives."""
+    pages = Blueprint("pages", __name__)
+    pages.add_app_template_filter(link_to)
+    pages.add_app_template_filter(show_facts)
+
+    @pages.get("/")
+    def home() -> tuple[str, int]:
+        try:
+            asked = PageQuery.model_validate(request.args.to_dict())
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            message = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+            return _render(Shown(PageQuery(), error=message), HTTPStatus.UNPROCESSABLE_ENTITY)
+        try:
+            return _render(_show(current, asked), HTTPStatus.OK)
+        except SegueError as error:
+            return _render(Shown(asked, error=describe_problem(error).detail), find_status(error))
+
+    return pages
+
+
+def show_facts(item: Movie | Track) -> str:
+    """Say in a few words what is known of an item: artists or genres, album, year."""
+    year = str(item.year) if item.year is not None else ""
+    if isinstance(item, Track):
+        if not year and item.decade is not None:
+            year = f"{item.decade}s"
+        parts = [", ".join(item.artists), item.album or "", year]
+    else:
+        parts = [year, ", ".join(item.genres[:3])]
+    return " · ".join(part for part in parts if part)
+
+
+def _show(current: Current, asked: PageQuery) -> Shown:
+    if asked.id:
+        search = current()
+        target: Medium = "movies" if asked.medium == "tracks" else "tracks"
+        chosen = search.item(asked.medium, asked.id)
+        ids = (asked.id,)
+        tracks, movies = (ids, ()) if asked.medium == "tracks" else ((), ids)
+        query = Query(target, tracks, movies, limit=_PAGE_SIZE, offset=asked.offset)
+        return _show_matches(search, asked, query, chosen)
+    if asked.text:
+        query = Query(asked.target, text=asked.text, limit=_PAGE_SIZE, offset=asked.offset)
+        return _show_matches(current(), asked, query, None)
+    if asked.q:
+        found = current().look_up(asked.medium, asked.q, _CANDIDATES)
+        return Shown(asked, candidates=tuple(item for _, item in found))
+    return Shown(asked)
+
+
+def _show_matches(search: Search, asked: PageQuery, query: Query, chosen: Movie | Track | None) -> Shown:
+    answer = search.find(query)
+    after = query.offset + _PAGE_SIZE
+    more = after < answer.total and after <= MAX_OFFSET
+    return Shown(
+        asked, chosen=chosen, answer=answer, target=query.target, next_offset=after if more else None
+    )
+
+
+def _render(shown: Shown, status: HTTPStatus) -> tuple[str, int]:
+    return render_template("home.html", shown=shown), int(status)

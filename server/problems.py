@@ -1,0 +1,146 @@
+"""The one shape of error replies (RFC 9457, ``application/problem+json``) and the one table of statuses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import NoReturn
+
+from flask import Flask, Response, json
+from pydantic import BaseModel, Field, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from indexer.errors import QueryError, SegueError, UnknownItem, VersionError
+
+_log = logging.getLogger(__name__)
+
+
+class FieldError(BaseModel):
+    """One part of a request that is wrong, and what to do about it."""
+
+    field: str = Field(description="dotted path of the part at fault; empty for the request as a whole")
+    message: str
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 describes it."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Unprocessable Entity"])
+    status: int = Field(examples=[422])
+    detail: str
+    errors: list[FieldError]
+
+
+class RequestRefused(SegueError):
+    """A request whose parts do not make sense; ``errors`` names each of them."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}".lstrip(": ") for error in errors[:5]))
+        self.errors = list(errors)
+
+
+class ItemNotFound(SegueError):
+    """The address names an item that the served version does not hold."""
+
+
+#: Exception → status; the first class that fits decides, anything else is a 500.
+STATUSES: dict[type[Exception], HTTPStatus] = {
+    RequestRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ItemNotFound: HTTPStatus.NOT_FOUND,
+    UnknownItem: HTTPStatus.UNPROCESSABLE_ENTITY,
+    QueryError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    VersionError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+#: What a 5xx says; the cause goes to the log only, since it may tell of paths and internals.
+_PUBLIC_DETAILS: dict[int, str] = {
+    500: "Something went wrong on the server. The cause is in its log.",
+    503: "No usable index version is open. Build and publish one, then restart the server.",
+}
+_HTTP_DETAILS: dict[int, str] = {
+    404: "There is nothing at this address. The calls are described at /docs.",
+    405: "This address does not answer this method. The calls are described at /docs.",
+    413: "The request body is too large. Send fewer ids or a shorter text.",
+    415: "Send the search as JSON, with the header Content-Type: application/json.",
+}
+#: Pydantic's error kinds that deserve plainer words than its own.
+_MESSAGES: dict[str, str] = {
+    "extra_forbidden": "is not known here; remove it, or see /docs for the names that are",
+    "missing": "is required",
+    "finite_number": "must be a finite number",
+    "string_unicode": "must be valid Unicode text",
+}
+
+
+def find_status(error: Exception) -> HTTPStatus:
+    """Look up the status of an exception: 500 for all that are not in the table."""
+    for kind, status in STATUSES.items():
+        if isinstance(error, kind):
+            return status
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def describe_problem(error: Exception) -> Problem:
+    """Put an exception into words for the caller; a 5xx says nothing about its cause."""
+    status = find_status(error)
+    errors: list[FieldError] = []
+    if isinstance(error, RequestRefused):
+        errors = error.errors
+    elif isinstance(error, QueryError):
+        errors = [FieldError(field=error.field, message=str(error))]
+    detail = _PUBLIC_DETAILS.get(status, str(error))
+    return _problem(status, detail, errors)
+
+
+def raise_refusal(error: ValidationError) -> NoReturn:
+    """Turn pydantic's findings into a ``RequestRefused`` that does not repeat the input."""
+    found: list[FieldError] = []
+    for detail in error.errors(include_url=False, include_input=False):
+        path = [str(part) for part in detail["loc"]]
+        if "field" in detail.get("ctx", {}):
+            path.append(str(detail["ctx"]["field"]))
+        message = _MESSAGES.get(detail["type"], detail["msg"])
+        found.append(FieldError(field=_clean(".".join(path)), message=message))
+    raise RequestRefused(found) from error
+
+
+def register_problems(app: Flask) -> None:
+    """Answer every error of ``app`` with a problem."""
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, _answer)
+
+
+def _answer(error: Exception) -> Response:
+    problem = describe_problem(error)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("the request failed: %s", error, exc_info=error)
+    return _reply(problem)
+
+
+def _answer_http(error: HTTPException) -> Response | HTTPException:
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    if status < HTTPStatus.BAD_REQUEST:
+        return error  # a redirect
+    detail = _PUBLIC_DETAILS.get(status) or _HTTP_DETAILS.get(status) or str(error.description or "")
+    reply = _reply(_problem(status, detail, []))
+    allowed = getattr(error, "valid_methods", None)
+    if allowed:
+        reply.headers["Allow"] = ", ".join(sorted(allowed))
+    return reply
+
+
+def _problem(status: int, detail: str, errors: list[FieldError]) -> Problem:
+    title = HTTPStatus(status).phrase
+    return Problem(type="about:blank", title=title, status=int(status), detail=detail, errors=errors)
+
+
+def _reply(problem: Problem) -> Response:
+    text = json.dumps(problem.model_dump())
+    return Response(text, status=problem.status, mimetype="application/problem+json")
+
+
+def _clean(text: str) -> str:
+    # A key of the body may be anything, lone surrogates included.
+    return text[:200].encode("utf-8", "replace").decode()
