@@ -50,12 +50,16 @@ def _served(indexes: Path) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m indexer", description="Build and look after Segue's indexes.")
+    parser = argparse.ArgumentParser(
+        prog="python -m indexer", description="Build and look after Segue's indexes."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[[argparse.Namespace], None], about: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=about, description=about)
-        sub.add_argument("--indexes", type=Path, default=Path("indexes"), help="folder of index versions (indexes)")
+        sub.add_argument(
+            "--indexes", type=Path, default=Path("indexes"), help="folder of index versions (indexes)"
+        )
         sub.set_defaults(run=run)
         return sub
 
@@ -63,14 +67,20 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--movies", type=Path, help="films in the TMDb v11 layout: .csv, .csv.gz or .parquet")
     build.add_argument("--tracks", type=Path, help="songs in the Spotify Tracks layout")
     build.add_argument("--soundtracks", type=Path, help="known pairs: columns tmdb_id, track_id")
-    build.add_argument("--starter", action="store_true", help="build from the starter catalogue instead of files")
+    build.add_argument(
+        "--starter", action="store_true", help="build from the starter catalogue instead of files"
+    )
     build.add_argument("--preset", default="default", help="cleaning rules: default or music2movie")
-    build.add_argument("--encoder", default=DEFAULT_ENCODER, help="sentence-transformers model: a folder or a name")
+    build.add_argument(
+        "--encoder", default=DEFAULT_ENCODER, help="sentence-transformers model: a folder or a name"
+    )
     build.add_argument("--index-kind", default="auto", help="auto, exact or hnsw")
     build.add_argument("--text-weight", type=float, default=1.0, help="weight of the text block (1.0)")
     build.add_argument("--mood-weight", type=float, default=0.3, help="weight of the mood block (0.3)")
     build.add_argument("--seed", type=int, default=0, help="seed of every random choice (0)")
-    build.add_argument("--no-publish", dest="publish", action="store_false", help="leave the served version alone")
+    build.add_argument(
+        "--no-publish", dest="publish", action="store_false", help="leave the served version alone"
+    )
     build.add_argument("--report", type=Path, help="write the cleaning report here, as JSON")
     check = command("check", _check, "Verify a version: every file's SHA-256, counts and dimensions.")
     check.add_argument("version", nargs="?", help="its name (default: the served one)")
@@ -98,7 +108,9 @@ def _build(options: argparse.Namespace) -> None:
     if options.starter:
         values |= {"movies": MOVIES, "tracks": TRACKS, "soundtracks": SOUNDTRACKS}
     elif options.movies is None or options.tracks is None:
-        raise SegueError("build needs --movies FILE and --tracks FILE, or --starter for the starter catalogue")
+        raise SegueError(
+            "build needs --movies FILE and --tracks FILE, or --starter for the starter catalogue"
+        )
     with _Bars() as bars:
         name = build(BuildConfig.from_dict(values), bars)
     manifest = versions.verify(options.indexes / name)
@@ -138,7 +150,9 @@ def _check(options: argparse.Namespace) -> None:
     version.close()
     counts = version.manifest["counts"]
     size = sum(facts["size_bytes"] for facts in version.manifest["files"].values())
-    print(f"{version.name} is whole: {counts['movies']:,} films, {counts['tracks']:,} songs, {size / 1e6:.0f} MB")
+    print(
+        f"{version.name} is whole: {counts['movies']:,} films, {counts['tracks']:,} songs, {size / 1e6:.0f} MB"
+    )
 
 
 def _publish(options: argparse.Namespace) -> None:

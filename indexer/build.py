@@ -22,7 +22,8 @@ from indexer.catalogue_store import write_store
 from indexer.config import BuildConfig
 from indexer.errors import VersionError
 from indexer.features.encoder_export import export_encoder, find_weights
-from indexer.features.mood import MoodScale, estimate_movie_mood, estimate_track_mood
+from indexer.features.mood import estimate_movie_mood, estimate_track_mood
+from indexer.features.mood_scale import MoodScale
 from indexer.features.text import describe_movies, describe_tracks
 from indexer.features.text_encoder import MODEL_FILE, TextEncoder
 from indexer.filter_columns import FilterColumns
@@ -67,15 +68,23 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
         with log.stage("store"):
             write_store(folder / versions.CATALOGUE, catalogue.movies, catalogue.tracks)
             for medium in MEDIA:
-                FilterColumns.from_table(medium, tables[medium]).write(folder / versions.filters_folder(medium))
+                FilterColumns.from_table(medium, tables[medium]).write(
+                    folder / versions.filters_folder(medium)
+                )
         with log.stage("mood"):
-            raw = {"movies": estimate_movie_mood(catalogue.movies), "tracks": estimate_track_mood(catalogue.tracks)}
+            raw = {
+                "movies": estimate_movie_mood(catalogue.movies),
+                "tracks": estimate_track_mood(catalogue.tracks),
+            }
             scales = {medium: MoodScale.fit(raw[medium]) for medium in MEDIA}
             moods = {medium: scales[medium].apply(raw[medium]) for medium in MEDIA}
         with log.stage("encoder"):
             encoder = _place_encoder(config, folder)
         with log.stage("text"):
-            sentences = {"movies": describe_movies(catalogue.movies), "tracks": describe_tracks(catalogue.tracks)}
+            sentences: dict[Medium, list[str]] = {
+                "movies": describe_movies(catalogue.movies),
+                "tracks": describe_tracks(catalogue.tracks),
+            }
             texts = _embed(config, folder, encoder, sentences, log, tell)
         with log.stage("space"):
             space = Space.fit(texts, config.text_weight, config.mood_weight)
@@ -91,7 +100,8 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
                 kinds[medium] = {"kind": index.kind, "reason": index.reason}
         manifest = {
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "counts": {medium: len(tables[medium]) for medium in MEDIA} | {"soundtracks": len(catalogue.soundtracks)},
+            "counts": {medium: len(tables[medium]) for medium in MEDIA}
+            | {"soundtracks": len(catalogue.soundtracks)},
             "dimension": space.dimension,
             "metric": "inner_product",
             "index": kinds,
@@ -206,7 +216,10 @@ def _fit_curve(
     if len(pairs) < _LEAST_PAIRS:
         return space
     rows: dict[Medium, npt.NDArray[np.int64]] = {}
-    for medium, table, column in (("movies", catalogue.movies, "tmdb_id"), ("tracks", catalogue.tracks, "track_id")):
+    for medium, table, column in (
+        ("movies", catalogue.movies, "tmdb_id"),
+        ("tracks", catalogue.tracks, "track_id"),
+    ):
         place = {item: row for row, item in enumerate(table["id"])}
         rows[medium] = np.array([place[item] for item in pairs[column]], dtype=np.int64)  # type: ignore[index]
     random = np.random.default_rng(seed)

@@ -1,18 +1,18 @@
 """Index versions on disk: write, verify, open, publish. The only file that knows the format.
 
-    indexes/
-      CURRENT                     name of the served version
-      HISTORY                     names served before, oldest first
-      <version>/                  never changed once it has its name
-        manifest.json             what is in here and where it came from; manifest.json.sha256 seals it
-        catalogue.sqlite          metadata and title look-up
-        movies.faiss              (and so on for tracks)
-        movies.text.npy           float16 (n, d): text embeddings, for the next build
-        movies.text_keys.npy      uint8 (n, 16): content hashes of what was embedded
-        movies.mood.npy           float32 (n, 2): valence and arousal in [0, 1], NaN unknown
-        movies_filters/           filter columns
-        space/                    parameters of the shared space
-        encoder/                  query encoder as ONNX with its tokenizer
+indexes/
+  CURRENT                     name of the served version
+  HISTORY                     names served before, oldest first
+  <version>/                  never changed once it has its name
+    manifest.json             what is in here and where it came from; manifest.json.sha256 seals it
+    catalogue.sqlite          metadata and title look-up
+    movies.faiss              (and so on for tracks)
+    movies.text.npy           float16 (n, d): text embeddings, for the next build
+    movies.text_keys.npy      uint8 (n, 16): content hashes of what was embedded
+    movies.mood.npy           float32 (n, 2): valence and arousal in [0, 1], NaN unknown
+    movies_filters/           filter columns
+    space/                    parameters of the shared space
+    encoder/                  query encoder as ONNX with its tokenizer
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def verify(folder: Path) -> dict[str, Any]:
         raise VersionFormat(
             f"{folder.name}/{MANIFEST}: format {found!r}, this program reads {FORMAT}; build the index again"
         )
-    if _read(folder / SEAL).decode("ascii", "replace").split()[:1] != [hashlib.sha256(sealed).hexdigest()]:
+    if _read(folder / SEAL) != _seal_of(sealed):
         raise VersionDamaged(f"{folder.name}/{MANIFEST} does not match {SEAL}: it was altered")
     # Hashing releases the interpreter lock, so threads share the work.
     with ThreadPoolExecutor(max_workers=4) as pool:
@@ -174,6 +174,11 @@ def verify(folder: Path) -> dict[str, Any]:
         for job in jobs:
             job.result()
     return dict(manifest)
+
+
+def _seal_of(manifest: bytes) -> bytes:
+    # The form that sha256sum reads, so that a person can check it without this program.
+    return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST}\n".encode("ascii")
 
 
 def _check_file(folder: Path, file: str, facts: dict[str, Any]) -> None:
@@ -258,13 +263,16 @@ def seal(folder: Path, manifest: dict[str, Any], name: str) -> str:
         "format": FORMAT,
         **manifest,
         "files": {
-            path.relative_to(folder).as_posix(): {"sha256": hash_file(path), "size_bytes": path.stat().st_size}
+            path.relative_to(folder).as_posix(): {
+                "sha256": hash_file(path),
+                "size_bytes": path.stat().st_size,
+            }
             for path in files
         },
     }
     text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
     (folder / MANIFEST).write_bytes(text)
-    (folder / SEAL).write_text(f"{hashlib.sha256(text).hexdigest()}  {MANIFEST}\n", encoding="ascii")
+    (folder / SEAL).write_bytes(_seal_of(text))
     for path in [*folder.rglob("*"), folder]:
         _sync(path)
     target = folder.parent / name
@@ -316,7 +324,11 @@ def list_names(indexes: Path) -> list[str]:
     """All versions in the folder, oldest first."""
     if not indexes.is_dir():
         return []
-    return sorted(p.name for p in indexes.iterdir() if p.is_dir() and not p.name.startswith(".") and (p / MANIFEST).exists())
+    return sorted(
+        p.name
+        for p in indexes.iterdir()
+        if p.is_dir() and not p.name.startswith(".") and (p / MANIFEST).exists()
+    )
 
 
 def _history(indexes: Path) -> list[str]:

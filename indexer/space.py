@@ -96,7 +96,9 @@ class Space:
     @classmethod
     def fit(cls, texts: Mapping[Medium, Floats], text_weight: float, mood_weight: float) -> Space:
         """Fit on the text embeddings of each medium, (n, d) float32: the means that centring takes away."""
-        means = {medium: rows.mean(axis=0, dtype=np.float64).astype(np.float32) for medium, rows in texts.items()}
+        means = {
+            medium: rows.mean(axis=0, dtype=np.float64).astype(np.float32) for medium, rows in texts.items()
+        }
         dimension = next(iter(texts.values())).shape[1]
         return cls(dimension, text_weight, mood_weight, means)
 
@@ -162,7 +164,9 @@ class Space:
             "mood_weight": self.mood_weight,
             "curve": {"slope": self.curve.slope, "middle": self.curve.middle},
         }
-        (folder / "space.json").write_text(json.dumps(plain, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        (folder / "space.json").write_text(
+            json.dumps(plain, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
         for medium, mean in self.text_means.items():
             np.save(folder / f"{medium}_text_mean.npy", mean, allow_pickle=False)
 
@@ -186,7 +190,8 @@ class Space:
 def _unit(rows: Floats) -> Floats:
     """The one normaliser: rows at length 1, zero rows left zero."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-12)
+    unit: Floats = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-12)
+    return unit
 
 
 def _mean_of_known(rows: Floats) -> Floats:
@@ -201,4 +206,4 @@ def _spread(moods: Floats) -> Floats:
     spread = np.exp(-0.5 * ((moods[:, :, None] - centres) / np.float32(_MOOD_WIDTH)) ** 2)
     lengths = np.linalg.norm(spread, axis=2, keepdims=True)
     bins = np.divide(spread, lengths, out=np.zeros_like(spread), where=lengths > 1e-12)
-    return np.nan_to_num(bins.reshape(len(moods), -1), nan=0.0).astype(np.float32)
+    return np.asarray(np.nan_to_num(bins.reshape(len(moods), -1), nan=0.0), dtype=np.float32)

@@ -11,6 +11,7 @@ from flask import request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
+from werkzeug.exceptions import BadRequest
 
 from indexer.catalogue.records import Medium
 from indexer.errors import QueryError, UnknownItem
@@ -131,7 +132,7 @@ def _look_up(search: Search, medium: Medium, query: LookUpQuery) -> Json:
 
 
 def _item(search: Search, medium: Medium, id: str) -> Json:
-    with _item_in_address():
+    with item_in_address():
         return {"index_version": search.name, **schemas.show_item(search.item(medium, id))}
 
 
@@ -145,12 +146,12 @@ def _match(search: Search, medium: Medium, id: str, target: Medium, given: Match
         offset=given.offset,
         explain=given.explain,
     )
-    with _item_in_address():
+    with item_in_address():
         return schemas.show_answer(query, search.find(query))
 
 
 @contextmanager
-def _item_in_address() -> Iterator[None]:
+def item_in_address() -> Iterator[None]:
     """Say what goes wrong in terms of an address: an unknown id is a 404, filters have no prefix."""
     try:
         yield
@@ -163,11 +164,20 @@ def _item_in_address() -> Iterator[None]:
 
 def _check_request() -> None:
     """Refuse what the schemas cannot see: a body that is no JSON object, a parameter given twice."""
-    if request.method == "POST" and not isinstance(request.get_json(), dict):
+    if request.method == "POST" and not isinstance(_read_body(), dict):
         raise RequestRefused([FieldError(field="", message="the body must be a JSON object")])
     for name, values in request.args.lists():
         if len(values) > 1 and name not in _REPEATABLE:
             raise RequestRefused([FieldError(field=name[:200], message="is given more than once")])
+
+
+def _read_body() -> Any:
+    try:
+        return request.get_json()
+    except BadRequest as error:
+        # Flask keeps what is wrong with the JSON in the cause.
+        reason = getattr(error.__cause__, "description", "it cannot be read")
+        raise BadRequest(f"The body must be valid JSON. {reason}") from error
 
 
 def _refuse_constant(name: str) -> Any:

@@ -12,7 +12,7 @@ from pydantic_core import PydanticUseDefault
 
 from indexer.catalogue.records import Medium, Movie, Track
 from indexer.errors import SegueError
-from server.api import Current
+from server.api import Current, item_in_address
 from server.problems import describe_problem, find_status
 from server.schemas import link_to
 from server.search import Answer, Query, Search
@@ -96,7 +96,8 @@ def _show(current: Current, asked: PageQuery) -> Shown:
     if asked.id:
         search = current()
         target: Medium = "movies" if asked.medium == "tracks" else "tracks"
-        chosen = search.item(asked.medium, asked.id)
+        with item_in_address():
+            chosen = search.item(asked.medium, asked.id)
         ids = (asked.id,)
         tracks, movies = (ids, ()) if asked.medium == "tracks" else ((), ids)
         query = Query(target, tracks, movies, limit=_PAGE_SIZE, offset=asked.offset)

@@ -114,8 +114,10 @@ def register_problems(app: Flask) -> None:
 
 def _answer(error: Exception) -> Response:
     problem = describe_problem(error)
-    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("the request failed: %s", error, exc_info=error)
+    elif problem.status > HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("the request could not be served: %s", error)
     return _reply(problem)
 
 

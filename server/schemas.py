@@ -109,23 +109,24 @@ class AvoidBody(BaseModel):
     text: Text = ""
 
 
+_EXAMPLES: dict[str, Any] = {
+    "mood": {"value": {"target": "movies", "text": "a rainy night in the city", "limit": 5}},
+    "film": {
+        "value": {
+            "target": "tracks",
+            "movies": ["680"],
+            "avoid": {"text": "slow and sad"},
+            "filters": {"genres": ["rock"], "year_max": 1995},
+        }
+    },
+}
+
+
 class SearchBody(BaseModel):
     """A search: at least one of ``tracks``, ``movies`` and ``text``. Several inputs combine."""
 
-    model_config = ConfigDict(
-        **_STRICT,
-        json_schema_extra={
-            "examples": [
-                {"target": "movies", "text": "a rainy night in the city", "limit": 5},
-                {
-                    "target": "tracks",
-                    "movies": ["680"],
-                    "avoid": {"text": "slow and sad"},
-                    "filters": {"genres": ["rock"], "year_max": 1995},
-                },
-            ]
-        },
-    )
+    # The library that writes the description looks for examples of a body under this key.
+    model_config = ConfigDict(**_STRICT, openapi_extra={"examples": _EXAMPLES})  # type: ignore[typeddict-unknown-key]
 
     target: Medium = Field(description="what to find")
     tracks: Ids = Field(default=[], description="ids of songs to match")

@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from indexer.catalogue.records import Medium, Movie, Track
 from indexer.errors import QueryError, UnknownItem
-from indexer.features.mood import describe_mood
+from indexer.features.mood_scale import describe_mood
 from indexer.filter_columns import Filters
 from indexer.index_version import IndexVersion, open_version
 
 Floats = npt.NDArray[np.float32]
 
 METHODS = ("segue",)
+NO_FILTERS = Filters()
 #: Words worth naming as shared; a longer list is no longer a reason.
 _MOST_SHARED = 5
 _CACHED_TEXTS = 1024
@@ -36,7 +37,7 @@ class Query:
     avoid_tracks: tuple[str, ...] = ()
     avoid_movies: tuple[str, ...] = ()
     avoid_text: str = ""
-    filters: Filters = Filters()
+    filters: Filters = NO_FILTERS
     limit: int = 10
     offset: int = 0
     explain: bool = True
@@ -135,9 +136,13 @@ class Search:
         found = index.search(vector, query.limit, query.offset, None if total == len(allowed) else allowed)
         scores = self._version.space.curve.apply(found.scores)
         items = self._items(query.target, found.rows.tolist())
-        reasons = self._explain(query, wanted, vector, found.rows, items) if query.explain else [()] * len(items)
+        reasons = (
+            self._explain(query, wanted, vector, found.rows, items) if query.explain else [()] * len(items)
+        )
         hits = tuple(
-            Hit(item.id, query.offset + place + 1, float(scores[place]), float(found.scores[place]), why, item)
+            Hit(
+                item.id, query.offset + place + 1, float(scores[place]), float(found.scores[place]), why, item
+            )
             for place, (item, why) in enumerate(zip(items, reasons, strict=True))
         )
         return Answer(self.name, total, hits)

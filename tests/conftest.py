@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from indexer.build import build
+from indexer.config import BuildConfig
 from indexer.features.encoder_export import DEFAULT_MODEL, export_encoder
+from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
+from server.search import Search
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +25,25 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("encoder")
     export_encoder(DEFAULT_MODEL, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def starter_indexes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the starter catalogue built and published, once for the whole run. Not to be changed."""
+    indexes = tmp_path_factory.mktemp("starter") / "indexes"
+    build(BuildConfig(movies=MOVIES, tracks=TRACKS, soundtracks=SOUNDTRACKS, indexes=indexes))
+    return indexes
+
+
+@pytest.fixture
+def indexes(starter_indexes: Path, tmp_path: Path) -> Path:
+    """A copy of the starter's indexes that a test may build into, damage and publish in."""
+    return Path(shutil.copytree(starter_indexes, tmp_path / "indexes"))
+
+
+@pytest.fixture(scope="session")
+def search(starter_indexes: Path) -> Iterator[Search]:
+    """Search over the starter catalogue."""
+    opened = Search.open(starter_indexes)
+    yield opened
+    opened.close()

@@ -98,9 +98,10 @@ def check_weights(folder: Path, sha256: str) -> None:
 def _load_transformer(model: str, source: Path | None) -> Any:
     try:
         from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging as progress
+        from transformers.utils import logging as transformers_logging
     except ImportError as error:
         raise MissingModel("exporting a text encoder needs sentence-transformers: pip install it") from error
+    progress: Any = transformers_logging
     had_progress_bar = progress.is_progress_bar_enabled()
     progress.disable_progress_bar()
     try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from indexer.catalogue.records import Movie, Track, movie_from_cells, track_from_cells
 
@@ -51,12 +51,21 @@ def describe_track(track: Track) -> str:
 
 def describe_movies(movies: pd.DataFrame) -> list[str]:
     """One sentence per row of a table with ``MOVIE_COLUMNS``."""
-    return [describe_movie(movie_from_cells(cells)) for cells in movies.to_dict("records")]
+    return [describe_movie(movie_from_cells(cells)) for cells in _rows(movies)]
 
 
 def describe_tracks(tracks: pd.DataFrame) -> list[str]:
     """One sentence per row of a table with ``TRACK_COLUMNS``."""
-    return [describe_track(track_from_cells(cells)) for cells in tracks.to_dict("records")]
+    return [describe_track(track_from_cells(cells)) for cells in _rows(tracks)]
+
+
+def _rows(table: pd.DataFrame) -> Iterator[Mapping[str, Any]]:
+    """Rows as dicts, one at a time: a million of them at once would not fit."""
+    names = [str(name) for name in table.columns]
+    for cells in zip(
+        *(table[name].astype(object).where(table[name].notna(), None) for name in names), strict=True
+    ):
+        yield dict(zip(names, cells, strict=True))
 
 
 def _decade(year: int | None) -> int | None:

@@ -15,17 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.catalogue.records import MOVIE_COLUMNS, TRACK_COLUMNS
-from indexer.features import mood
+from indexer.features import mood, mood_scale
 from indexer.features.mood import (
     MoodLexicon,
-    MoodScale,
-    describe_mood,
     estimate_movie_mood,
     estimate_track_mood,
     load_lexicon,
-    mood_words,
     split_words,
 )
+from indexer.features.mood_scale import MoodScale, describe_mood, mood_words
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 NAN = float("nan")
@@ -318,9 +316,9 @@ def test_describe_mood(valence: float, arousal: float, phrase: str) -> None:
 
 
 def test_no_two_moods_are_described_alike() -> None:
-    phrases = [phrase for row in mood.MOOD_PHRASES for phrase in row]
+    phrases = [phrase for row in mood_scale.MOOD_PHRASES for phrase in row]
     assert sorted(set(phrases)) == sorted(phrases)
-    assert [len(row) for row in mood.MOOD_PHRASES] == [5, 5, 5, 5, 5]
+    assert [len(row) for row in mood_scale.MOOD_PHRASES] == [5, 5, 5, 5, 5]
 
 
 @pytest.mark.parametrize(

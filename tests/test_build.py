@@ -1,0 +1,207 @@
+"""The build: same input, same bytes; little changed, little encoded; bad input, nothing lost."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexer import index_version as versions
+from indexer.__main__ import main
+from indexer.build import build
+from indexer.config import BuildConfig
+from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
+from server.search import Query, Search
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+
+def starter(indexes: Path, **changes: object) -> BuildConfig:
+    values = {"movies": MOVIES, "tracks": TRACKS, "soundtracks": SOUNDTRACKS, "indexes": indexes, **changes}
+    return BuildConfig.from_dict(values)
+
+
+def answers(indexes: Path) -> list[tuple[str, float]]:
+    search = Search.open(indexes)
+    queries = [
+        Query("tracks", movies=("casablanca-1942",)),
+        Query("movies", tracks=("stevie-wonder-superstition",)),
+        Query("movies", text="a quiet winter in the mountains"),
+        Query("tracks", text="angry and loud"),
+    ]
+    found = [(hit.id, hit.raw_score) for query in queries for hit in search.find(query).hits]
+    search.close()
+    return found
+
+
+def test_a_reload_gives_the_same_answers(starter_indexes: Path) -> None:
+    assert answers(starter_indexes) == answers(starter_indexes)
+
+
+def test_the_same_input_gives_the_same_bytes(indexes: Path) -> None:
+    """A build from nothing against one that takes everything over: only the manifest may differ."""
+    first = indexes / versions.current_name(indexes)
+    second = indexes / build(starter(indexes))
+    facts = versions.verify(first)["files"]
+    assert versions.verify(second)["files"] == facts
+    assert versions.verify(second)["build"]["rows_encoded"] == 0
+    assert versions.verify(second)["build"]["rows_reused"] == 1355
+
+
+def test_encoding_twice_from_nothing_gives_the_same_bytes(indexes: Path, tmp_path: Path) -> None:
+    """Vectors of two builds that reuse no row. The encoder is taken over; its export has a test of its own."""
+    made = []
+    for name in ("a", "b"):
+        copy = tmp_path / name
+        copy.mkdir()
+        (copy / "served").symlink_to(indexes / versions.current_name(indexes))
+        (copy / versions._CURRENT).write_text("served\n")
+        folder = copy / build(starter(copy, movies=_reworded(tmp_path), publish=False))
+        made.append({f: v for f, v in versions.verify(folder)["files"].items() if "movies." in f})
+    assert made[0] == made[1]
+
+
+def _reworded(folder: Path) -> Path:
+    """The starter's films with other overviews, so that every film must be encoded again."""
+    path = folder / "reworded.csv"
+    with (
+        MOVIES.open(encoding="utf-8", newline="") as source,
+        path.open("w", encoding="utf-8", newline="") as target,
+    ):
+        rows = csv.DictReader(source)
+        assert rows.fieldnames
+        writer = csv.DictWriter(target, rows.fieldnames)
+        writer.writeheader()
+        writer.writerows(row | {"overview": "Once more: " + row["overview"]} for row in rows)
+    return path
+
+
+def test_only_changed_rows_are_encoded_again(indexes: Path, tmp_path: Path) -> None:
+    path = tmp_path / "movies.csv"
+    lines = MOVIES.read_text(encoding="utf-8").splitlines(keepends=True)
+    words = lines[1].split(",")
+    path.write_text(
+        "".join([lines[0], lines[1].replace(words[1], words[1] + " Again"), *lines[2:]]), encoding="utf-8"
+    )
+    name = build(starter(indexes, movies=path))
+    work = versions.verify(indexes / name)["build"]
+    assert work["rows_encoded"] == 1
+    assert work["rows_reused"] == 1354
+
+
+def test_without_publishing_the_served_version_stays(indexes: Path) -> None:
+    before = versions.current_name(indexes)
+    name = build(starter(indexes, publish=False))
+    assert name != before
+    assert versions.current_name(indexes) == before
+
+
+@pytest.mark.parametrize(
+    ("movies", "said"),
+    [
+        ("no-such-file.csv", "no-such-file.csv"),
+        ("id,title,genres\n1,A,Drama\n", "overview"),
+        ("id,title,overview,genres\n", "no film"),
+        ("id,title,overview,genres\n1,,x,Drama\n", "missing_title"),
+    ],
+)
+def test_bad_input_exits_1_with_one_line_and_the_served_version_stays(
+    indexes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], movies: str, said: str
+) -> None:
+    before = answers(indexes)
+    path = tmp_path / "films.csv"
+    if movies.startswith("id"):
+        path.write_text(movies)
+    else:
+        path = tmp_path / movies
+    assert main(["build", "--movies", str(path), "--tracks", str(TRACKS), "--indexes", str(indexes)]) == 1
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert len(error.splitlines()) == 1
+    assert answers(indexes) == before
+    assert not list(indexes.glob(".partial*"))
+
+
+def test_a_build_without_sources_says_what_it_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["build", "--indexes", str(tmp_path)]) == 1
+    assert "--starter" in capsys.readouterr().err
+
+
+def test_two_builds_at_once_one_is_told_why(indexes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with versions.lock(indexes):
+        assert main(["build", "--starter", "--indexes", str(indexes)]) == 1
+    assert "another build" in capsys.readouterr().err
+
+
+def test_an_interrupted_build_publishes_nothing_and_says_so(indexes: Path) -> None:
+    before = versions.current_name(indexes)
+    # The build is held up by a source that never ends, so the interrupt surely meets it half-way.
+    pipe = indexes / "endless.csv"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "indexer", "build", "--movies", str(pipe), "--tracks", str(TRACKS)]
+    build_process = subprocess.Popen(
+        [*command, "--indexes", str(indexes)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    with pipe.open("w", encoding="utf-8") as endless:
+        endless.write("id,title,overview,genres\n1,A film,Its overview,Drama\n")
+        endless.flush()
+        assert list(indexes.glob(".partial-*"))
+        build_process.send_signal(signal.SIGINT)
+        _, error = build_process.communicate(timeout=60)
+    assert build_process.returncode == 130
+    assert f"{before} is still served" in error
+    assert versions.current_name(indexes) == before
+    assert not list(indexes.glob(".partial-*"))
+
+
+def test_check_list_publish_rollback_prune(indexes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = versions.current_name(indexes)
+    second = build(starter(indexes, publish=False))
+    folder = ["--indexes", str(indexes)]
+    assert main(["check", second, *folder]) == 0
+    assert "370 films, 985 songs" in capsys.readouterr().out
+    assert main(["publish", second, *folder]) == 0
+    capsys.readouterr()
+    assert main(["list", *folder]) == 0
+    assert capsys.readouterr().out == f"  {first}\n* {second}\n"
+    assert main(["rollback", *folder]) == 0
+    assert versions.current_name(indexes) == first
+    assert main(["prune", "--keep", "0", *folder]) == 0
+    assert versions.list_names(indexes) == [first]
+
+
+def test_the_report_is_written_and_in_the_manifest(indexes: Path, tmp_path: Path) -> None:
+    name = build(starter(indexes, report=tmp_path / "report.json"))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report == versions.verify(indexes / name)["cleaning"]
+
+
+@pytest.mark.parametrize("kind", ["exact", "hnsw"])
+def test_a_slice_of_the_real_catalogues_answers(indexes: Path, tmp_path: Path, kind: str) -> None:
+    if not (SHARED / "movies_19k.csv").exists():
+        pytest.skip("the shared data sets are not beside this checkout")
+    movies, tracks = tmp_path / "movies.csv", tmp_path / "tracks.csv"
+    for source, target in ((SHARED / "movies_19k.csv", movies), (SHARED / "tracks_82k.csv", tracks)):
+        with (
+            source.open(encoding="utf-8", newline="") as stream,
+            target.open("w", encoding="utf-8", newline="") as out,
+        ):
+            rows = csv.reader(stream)
+            csv.writer(out).writerows(row for _, row in zip(range(151), rows, strict=False))
+    build(BuildConfig(movies, tracks, SHARED / "soundtracks.csv", indexes, index_kind=kind))
+    search = Search.open(indexes)
+    film = search.look_up("movies", "Avatar", 1)[0][1]
+    hits = search.find(Query("tracks", movies=(film.id,), limit=150)).hits
+    raw = np.array([hit.raw_score for hit in hits])
+    assert film.id == "19995"
+    assert len({hit.id for hit in hits}) == len(hits) == search.manifest["counts"]["tracks"]
+    assert np.all(np.diff(raw) <= 0)
+    search.close()

@@ -1,0 +1,89 @@
+"""Imports run one way, and a server is light."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: From source files to answers; a module may import from its own layer or from the left only.
+LAYERS = [
+    ["indexer.errors"],
+    ["indexer.catalogue"],
+    ["indexer.title_lookup", "indexer.catalogue_store", "indexer.filter_columns", "indexer.starter"],
+    ["indexer.features"],
+    ["indexer.config", "indexer.space"],
+    ["indexer.vector_index"],
+    ["indexer.index_version"],
+    ["indexer.build"],
+    ["indexer.__main__", "indexer.benchmarks"],
+    ["server.settings", "server.search", "server.problems"],
+    ["server"],
+]
+
+
+def layer(module: str) -> int:
+    for number, names in enumerate(LAYERS):
+        if any(module == name or module.startswith(f"{name}.") for name in names):
+            return number
+    pytest.fail(f"{module} has no place in the layers")
+
+
+def imported(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= (
+                {f"{node.module}.{alias.name}" for alias in node.names}
+                if node.module in ("indexer", "server")
+                else {node.module}
+            )
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.split(".")[0] in ("indexer", "server")}
+
+
+def modules() -> list[Path]:
+    return sorted(p for package in ("indexer", "server") for p in (ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_towards_the_source_files(path: Path) -> None:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    if name in ("indexer", "server"):
+        return
+    wrong = {other for other in imported(path) if layer(other) > layer(name)}
+    assert not wrong
+
+
+def test_only_vector_index_imports_faiss() -> None:
+    users = [p.name for p in modules() if "import faiss" in p.read_text(encoding="utf-8")]
+    assert users == ["vector_index.py"]
+
+
+def test_only_settings_reads_the_environment() -> None:
+    users = [p.name for p in modules() if "os.environ" in p.read_text(encoding="utf-8")]
+    assert users in (["settings.py"], [])
+
+
+def test_importing_the_server_loads_no_heavy_library() -> None:
+    code = "import sys, json, server.app, server.search; print(json.dumps(sorted(sys.modules)))"
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = {name.split(".")[0] for name in json.loads(printed.stdout)}
+    heavy = {
+        "torch",
+        "tensorflow",
+        "sentence_transformers",
+        "transformers",
+        "pandas",
+        "textblob",
+        "nltk",
+        "onnx",
+    }
+    assert loaded & heavy == set()

@@ -1,0 +1,182 @@
+"""Search over the starter catalogue: reasons that add up, filters that hold, pages that join."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from indexer.catalogue.records import Medium, Movie, Track
+from indexer.errors import BadFilter, QueryError, UnknownItem
+from indexer.filter_columns import Filters
+from server.search import Query, Search
+
+FILM, SONG = "casablanca-1942", "stevie-wonder-superstition"
+QUERIES = [
+    Query("tracks", movies=(FILM,)),
+    Query("movies", tracks=(SONG,)),
+    Query("tracks", tracks=(SONG,)),
+    Query("movies", movies=(FILM, "alien-1979"), tracks=(SONG,)),
+    Query("movies", text="neon rain, lonely, slow"),
+    Query("tracks", text="neon rain", avoid_text="jazz", avoid_tracks=(SONG,), avoid_movies=(FILM,)),
+]
+PROPERTY = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda q: f"{q.target}-{q.text or 'ids'}")
+def test_reasons_add_up_and_scores_are_ordered_within_0_and_1(search: Search, query: Query) -> None:
+    hits = search.find(replace(query, limit=1000)).hits
+    for hit in hits:
+        assert sum(reason.value for reason in hit.reasons) == pytest.approx(hit.raw_score, abs=1e-5)
+        assert 0.0 <= hit.score <= 1.0
+        assert all(reason.text for reason in hit.reasons)
+    assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+@PROPERTY
+@given(st.sampled_from(QUERIES), st.lists(st.integers(1, 400), min_size=1, max_size=20))
+def test_pages_of_any_sizes_join_to_one_list(search: Search, query: Query, sizes: list[int]) -> None:
+    whole = search.find(replace(query, limit=sum(sizes)))
+    paged: list[tuple[str, int]] = []
+    for size in sizes:
+        page = search.find(replace(query, limit=size, offset=min(sum(sizes), len(paged))))
+        assert page.total == whole.total
+        paged += [(hit.id, hit.rank) for hit in page.hits]
+    assert paged == [(hit.id, hit.rank) for hit in whole.hits][: len(paged)]
+    assert len(paged) == len(whole.hits)
+
+
+def passes(item: Movie | Track, filters: Filters) -> bool:
+    """The filters in plain words: all must hold, and what is unknown passes none."""
+
+    def within(value: float | None, low: float | None, high: float | None) -> bool:
+        if low is None and high is None:
+            return True
+        return value is not None and (low is None or value >= low) and (high is None or value <= high)
+
+    wanted = {name.casefold() for name in filters.genres}
+    if wanted and not wanted & {name.casefold() for name in item.genres}:
+        return False
+    if not within(item.year, filters.year_min, filters.year_max):
+        return False
+    if not within(item.popularity, filters.popularity_min, None):
+        return False
+    if isinstance(item, Movie):
+        return within(item.runtime_min, filters.runtime_min, filters.runtime_max) and (
+            not filters.language or item.language in filters.language
+        )
+    return (
+        within(item.energy, filters.energy_min, filters.energy_max)
+        and within(item.valence, filters.valence_min, None)
+        and (filters.explicit is None or item.explicit is filters.explicit)
+    )
+
+
+YEARS = st.one_of(st.none(), st.integers(1930, 2025))
+SHARES = st.one_of(st.none(), st.floats(0, 1))
+
+
+def ordered(filters: Filters, low: str, high: str) -> Filters:
+    a, b = getattr(filters, low), getattr(filters, high)
+    return replace(filters, **{low: b, high: a}) if a is not None and b is not None and a > b else filters
+
+
+MOVIE_FILTERS = st.builds(
+    Filters,
+    genres=st.lists(st.sampled_from(["Drama", "comedy", "War", "Horror"]), max_size=2).map(tuple),
+    language=st.lists(st.sampled_from(["en", "fr", "ja"]), max_size=2).map(tuple),
+    year_min=YEARS,
+    year_max=YEARS,
+    runtime_min=st.one_of(st.none(), st.integers(60, 200)),
+    popularity_min=st.one_of(st.none(), st.integers(0, 100)),
+).map(lambda f: ordered(f, "year_min", "year_max"))
+TRACK_FILTERS = st.builds(
+    Filters,
+    genres=st.lists(st.sampled_from(["soul", "Jazz", "rock"]), max_size=2).map(tuple),
+    year_min=YEARS,
+    year_max=YEARS,
+    energy_min=SHARES,
+    energy_max=SHARES,
+    valence_min=SHARES,
+    explicit=st.sampled_from([None, True, False]),
+).map(lambda f: ordered(ordered(f, "year_min", "year_max"), "energy_min", "energy_max"))
+
+
+@PROPERTY
+@given(st.one_of(MOVIE_FILTERS.map(lambda f: ("movies", f)), TRACK_FILTERS.map(lambda f: ("tracks", f))))
+def test_filters_equal_brute_force(search: Search, drawn: tuple[Medium, Filters]) -> None:
+    target, filters = drawn
+    query = Query(target, text="a long road home", limit=1000)
+    everything = search.find(query).hits
+    filtered = search.find(replace(query, filters=filters))
+    expected = [(hit.id, hit.raw_score) for hit in everything if passes(hit.item, filters)]
+    assert [(hit.id, hit.raw_score) for hit in filtered.hits] == expected
+    assert filtered.total == len(expected)
+
+
+def test_inputs_are_never_among_the_answers(search: Search) -> None:
+    answer = search.find(Query("movies", movies=(FILM, FILM), avoid_movies=("alien-1979",), limit=1000))
+    assert answer.total == 368
+    assert {FILM, "alien-1979"} & {hit.id for hit in answer.hits} == set()
+
+
+def test_avoid_pushes_away(search: Search) -> None:
+    plain = search.find(Query("movies", text="love story", limit=1000)).hits
+    without = search.find(
+        Query("movies", text="love story", avoid_text="war, soldiers, battle", limit=1000)
+    ).hits
+
+    def mean_rank(hits: tuple[object, ...]) -> float:
+        ranks = [hit.rank for hit in hits if "War" in hit.item.genres]  # type: ignore[attr-defined]
+        return sum(ranks) / len(ranks)
+
+    assert mean_rank(without) > mean_rank(plain) + 20
+
+
+def test_words_find_what_they_say(search: Search) -> None:
+    top = search.find(Query("movies", text="a spaceship crew hunted by an alien creature", limit=3)).hits
+    assert "alien-1979" in {hit.id for hit in top}
+
+
+def test_the_explanation_can_be_left_out(search: Search) -> None:
+    hits = search.find(Query("movies", tracks=(SONG,), explain=False)).hits
+    assert [hit.reasons for hit in hits] == [()] * 10
+
+
+def test_an_empty_search_says_what_to_give(search: Search) -> None:
+    with pytest.raises(QueryError, match="tracks, movies or text"):
+        search.find(Query("movies", text="   "))
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        (Query("movies", tracks=("nope",)), "tracks"),
+        (Query("movies", text="x", avoid_movies=("nope",)), "avoid.movies"),
+    ],
+)
+def test_an_unknown_id_names_its_field(search: Search, query: Query, field: str) -> None:
+    with pytest.raises(UnknownItem, match="nope") as caught:
+        search.find(query)
+    assert caught.value.field == field
+
+
+def test_an_unknown_method_names_the_known_ones(search: Search) -> None:
+    with pytest.raises(QueryError, match="known: segue"):
+        search.find(Query("movies", text="x", method="magic"))
+
+
+@pytest.mark.parametrize(
+    "filters", [Filters(tempo_min=10), Filters(year_min=2000, year_max=1990), Filters(genres=("Dramma",))]
+)
+def test_a_filter_that_makes_no_sense_is_refused(search: Search, filters: Filters) -> None:
+    with pytest.raises(BadFilter):
+        search.find(Query("movies", text="x", filters=filters))
+
+
+def test_past_the_end_there_is_an_empty_page(search: Search) -> None:
+    answer = search.find(Query("movies", text="x", offset=5000))
+    assert (answer.total, answer.hits) == (370, ())
