@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 refused with one line on stderr, 130 interrupted."""
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], None] = options.run
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         run(options)
     except SegueError as error:
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\nsegue: interrupted; nothing was published, {_served(options.indexes)}", file=sys.stderr)
         return _INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 

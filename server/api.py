@@ -11,7 +11,7 @@ from flask import request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from indexer.catalogue.records import Medium
 from indexer.errors import QueryError, UnknownItem
@@ -172,6 +172,10 @@ def _check_request() -> None:
 
 
 def _read_body() -> Any:
+    # A body sent in chunks is cut at the limit without a word; what fills the limit may have been cut.
+    most = request.max_content_length
+    if request.content_length is None and most is not None and len(request.get_data()) >= most:
+        raise RequestEntityTooLarge
     try:
         return request.get_json()
     except BadRequest as error:

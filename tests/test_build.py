@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +15,7 @@ from indexer.config import BuildConfig
 from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
 from server.search import Query, Search
 
-ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def starter(indexes: Path, **changes: object) -> BuildConfig:
@@ -141,23 +137,33 @@ def test_two_builds_at_once_one_is_told_why(indexes: Path, capsys: pytest.Captur
     assert "another build" in capsys.readouterr().err
 
 
-def test_an_interrupted_build_publishes_nothing_and_says_so(indexes: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_publishes_nothing_and_says_so(
+    indexes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    sent: signal.Signals,
+) -> None:
     before = versions.current_name(indexes)
-    # The build is held up by a source that never ends, so the interrupt surely meets it half-way.
-    pipe = indexes / "endless.csv"
-    os.mkfifo(pipe)
-    command = [sys.executable, "-m", "indexer", "build", "--movies", str(pipe), "--tracks", str(TRACKS)]
-    build_process = subprocess.Popen(
-        [*command, "--indexes", str(indexes)], cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
-    with pipe.open("w", encoding="utf-8") as endless:
-        endless.write("id,title,overview,genres\n1,A film,Its overview,Drama\n")
-        endless.flush()
+
+    def interrupt(_bars: object, stage: str, _done: int, _total: int) -> None:
+        assert stage == "encoding movies"
         assert list(indexes.glob(".partial-*"))
-        build_process.send_signal(signal.SIGINT)
-        _, error = build_process.communicate(timeout=60)
-    assert build_process.returncode == 130
-    assert f"{before} is still served" in error
+        signal.raise_signal(sent)
+
+    monkeypatch.setattr("indexer.__main__._Bars.__call__", interrupt)
+    command = [
+        "build",
+        "--movies",
+        str(_reworded(tmp_path)),
+        "--tracks",
+        str(TRACKS),
+        "--indexes",
+        str(indexes),
+    ]
+    assert main(command) == 130
+    assert f"{before} is still served" in capsys.readouterr().err
     assert versions.current_name(indexes) == before
     assert not list(indexes.glob(".partial-*"))
 

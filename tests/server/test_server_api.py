@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -256,6 +257,17 @@ def test_other_content_types_are_refused(client):
 
 def test_a_wrong_method_names_the_right_ones(client):
     assert client.get("/v1/search").headers["Allow"] == "OPTIONS, POST"
+
+
+def test_a_long_body_in_chunks_is_refused_not_cut(client):
+    body = b'{"target": "movies", "text": "a"}'
+    for padding, status in ((0, 200), (70_000, 413)):
+        stream = io.BytesIO(body + b" " * padding)
+        environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+        reply = client.post(
+            "/v1/search", input_stream=stream, content_type="application/json", environ_overrides=environ
+        )
+        assert reply.status_code == status
 
 
 def test_bad_json_says_where(client):
