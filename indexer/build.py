@@ -25,7 +25,7 @@ from indexer.features.encoder_export import export_encoder, find_weights
 from indexer.features.mood import estimate_movie_mood, estimate_track_mood
 from indexer.features.mood_scale import MoodScale
 from indexer.features.text import describe_movies, describe_tracks
-from indexer.features.text_encoder import MODEL_FILE, TextEncoder
+from indexer.features.text_encoder import TextEncoder
 from indexer.filter_columns import FilterColumns
 from indexer.space import MEDIA, ScoreCurve, Space
 from indexer.vector_index import build_index
@@ -165,7 +165,7 @@ def _embed(
     Kept as float16 and always used as such, so that a row is the same number whether taken over or encoded.
     """
     before = _previous(config)
-    salt = bytes.fromhex(versions.hash_file(folder / versions.ENCODER / MODEL_FILE))[:_KEY_BYTES]
+    salt = _salt(folder / versions.ENCODER)
     embedded: dict[Medium, npt.NDArray[np.float32]] = {}
     for medium in MEDIA:
         keys = _keys(sentences[medium], salt)
@@ -201,6 +201,11 @@ def _embed(
         np.save(folder / versions.text_keys_file(medium), stacked, allow_pickle=False)
         embedded[medium] = rows.astype(np.float32)
     return embedded
+
+
+def _salt(encoder: Path) -> bytes:
+    hashes = [versions.hash_file(path) for path in sorted(encoder.iterdir())]
+    return hashlib.sha256("".join(hashes).encode()).digest()[:_KEY_BYTES]
 
 
 def _keys(sentences: Sequence[str], salt: bytes) -> list[bytes]:

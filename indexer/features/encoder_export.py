@@ -15,7 +15,7 @@ from typing import Any
 
 from indexer.errors import MissingModel
 from indexer.features.encoder_quantisation import quantise_model
-from indexer.features.text_encoder import CARD_FILE, MODEL_FILE, TOKENIZER_FILE
+from indexer.features.text_encoder import CARD_FILE, MODEL_FILE, SENTENCE_MODEL_FILE, TOKENIZER_FILE
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
@@ -55,7 +55,9 @@ def export_encoder(model: str, folder: Path) -> None:
             raise MissingModel(
                 f"the model {model!r} cannot be converted to ONNX: {_first_line(error)}"
             ) from error
-        precision = quantise_model(exact, folder / TOKENIZER_FILE, max_tokens, folder / MODEL_FILE)
+        precision = quantise_model(
+            exact, folder / TOKENIZER_FILE, max_tokens, folder / MODEL_FILE, folder / SENTENCE_MODEL_FILE
+        )
         card = {
             "name": model if source is None else source.name if model != DEFAULT_MODEL else DEFAULT_MODEL,
             "weights_sha256": _hash_weights(transformer, source),

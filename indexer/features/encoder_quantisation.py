@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from indexer.features.text_encoder import start_session
+from indexer.features.text_encoder import LEAST_SENTENCE_TOKENS, start_session
 
 Floats = NDArray[np.float32]
 
@@ -29,6 +29,8 @@ PARITY_FLOOR = 0.999
 
 _STARTER = Path(__file__).resolve().parents[1] / "starter"
 _SEED = 20
+# GELU's minimum is −0.16997.
+_GELU_BOUND = np.float32(0.17)
 _CALIBRATION_TEXTS = 96
 _HELD_BACK_TEXTS = 256
 
@@ -46,24 +48,30 @@ class Recipe:
 
 
 #: By the shape of the weights: square, widening (into the feed-forward layer) and narrowing (out of it).
+#: What leaves the feed-forward layer stays float32 for queries: in int8, texts of one or two words fall to 0.9985.
 RECIPES: dict[str, Recipe | None] = {
     "square": Recipe(0.6, 8),
     "widening": Recipe(0.6, 8),
-    # What leaves the feed-forward layer stays float32: in int8, texts of one or two words fall to 0.9985.
     "narrowing": None,
 }
+#: For sentences all products are int8.
+SENTENCE_RECIPES: dict[str, Recipe | None] = RECIPES | {"narrowing": Recipe(0.35, 4)}
 
 
 @dataclass(frozen=True)
 class _InputRange:
-    """What calibration saw of an input: the largest magnitude of each channel."""
+    """What calibration saw of an input: the largest magnitude of each channel, the lowest value of all."""
 
     peak: Floats
+    lowest: float
 
 
-def quantise_model(source: Path, tokenizer: Path, max_tokens: int, target: Path) -> dict[str, Any]:
+def quantise_model(
+    source: Path, tokenizer: Path, max_tokens: int, target: Path, sentences: Path
+) -> dict[str, Any]:
     """Write ``source`` in int8 to ``target``, or unchanged where int8 would not be faithful on this machine.
 
+    A faster one for texts of ``LEAST_SENTENCE_TOKENS`` or more goes to ``sentences``, if it is faithful to them.
     Returns the fields of ``encoder.json`` that say so: ``precision``, ``parity`` (the lowest cosine with
     float32 over held-back texts) and, for float32, ``reason``.
     """
@@ -78,14 +86,25 @@ def quantise_model(source: Path, tokenizer: Path, max_tokens: int, target: Path)
     reader = Tokenizer.from_file(str(tokenizer))
     reader.enable_truncation(max_tokens)
     reader.no_padding()
-    texts = [_shorten(text, place) for place, text in enumerate(texts)]
-    tokens = [np.array([each.ids], np.int64) for each in reader.encode_batch_fast(texts)]
-    calibration = tokens[:_CALIBRATION_TEXTS]
-    held_back = tokens[_CALIBRATION_TEXTS : _CALIBRATION_TEXTS + _HELD_BACK_TEXTS]
-    write_int8(source, measure_inputs(source, calibration, target), target, RECIPES)
-    parity = _lowest_cosine(source, target, held_back)
+
+    def write(texts: Sequence[str], path: Path, recipes: dict[str, Recipe | None]) -> float:
+        tokens = [np.array([each.ids], np.int64) for each in reader.encode_batch_fast(list(texts))]
+        calibration = tokens[:_CALIBRATION_TEXTS]
+        held_back = tokens[_CALIBRATION_TEXTS : _CALIBRATION_TEXTS + _HELD_BACK_TEXTS]
+        write_int8(source, measure_inputs(source, calibration, path), path, recipes)
+        return _lowest_cosine(source, path, held_back)
+
+    parity = write([_shorten(text, place) for place, text in enumerate(texts)], target, RECIPES)
     if parity >= PARITY_FLOOR:
-        return {"precision": "int8", "parity": round(parity, 5)}
+        long = [text for text in texts if len(reader.encode(text).ids) >= LEAST_SENTENCE_TOKENS]
+        sentence_parity = write(long, sentences, SENTENCE_RECIPES)
+        if sentence_parity < PARITY_FLOOR:
+            sentences.unlink()
+        return {
+            "precision": "int8",
+            "parity": round(parity, 5),
+            "sentence_parity": round(sentence_parity, 5),
+        }
     shutil.copyfile(source, target)
     reason = f"int8 on this machine falls to {parity:.4f} cosine with float32, below {PARITY_FLOOR}"
     return {"precision": "float32", "parity": 1.0, "reason": reason}
@@ -104,11 +123,13 @@ def measure_inputs(
     onnx.save(model, scratch)
     session = start_session(scratch, 1)
     peaks: dict[str, Floats] = {}
+    lowest: dict[str, float] = {}
     for ids in tokens:
         for name, seen in zip(names, session.run(names, _inputs(ids)), strict=True):
             peak = np.abs(seen).reshape(-1, seen.shape[-1]).max(0)
             peaks[name] = np.maximum(peaks.get(name, peak), peak)
-    return {name: _InputRange(peaks[name]) for name in names}
+            lowest[name] = min(lowest.get(name, 0.0), float(seen.min()))
+    return {name: _InputRange(peaks[name], lowest[name]) for name in names}
 
 
 def write_int8(
@@ -148,7 +169,9 @@ class _Int8Graph:
         self._limit = self._constant("limit", np.array(127, np.float32))
         self._tiny = self._constant("tiny", np.array(1e-8, np.float32))
         self._one = self._constant("one", np.array(1, np.float32))
-        self._zero = self._constant("zero", np.array(128, np.uint8))
+        self._byte = self._constant("byte", np.array(255, np.float32))
+        self._middle = self._constant("middle", np.array(128, np.uint8))
+        self._bottom = self._constant("bottom", np.array(0, np.uint8))
 
     def kind(self, product: Any) -> str:
         """The key of a product's recipe."""
@@ -169,7 +192,9 @@ class _Int8Graph:
         )
         shrink = 1 / smooth
         shrink[outliers] = 0
-        quantised, scale = self._quantise_rows(source, shrink)
+        # GELU never falls below a known bound: raised by it, its values are positive and use the whole byte.
+        raised = bool(seen.lowest > -_GELU_BOUND)
+        quantised, scale, zero = self._quantise_rows(source, shrink, raised)
         if len(outliers):
             apart = self._node("Gather", source, self._constant("outliers", outliers), axis=-1)
         for product, weight in zip(products, weights, strict=True):
@@ -177,23 +202,29 @@ class _Int8Graph:
             inliers[outliers] = 0
             steps = np.maximum(np.abs(inliers).max(0) / 127, 1e-12).astype(np.float32)
             whole = np.clip(np.round(inliers / steps), -127, 127).astype(np.int8)
-            sums = self._node("MatMulInteger", quantised, self._constant("weight", whole), self._zero)
+            sums = self._node("MatMulInteger", quantised, self._constant("weight", whole), zero)
             sums = self._node("Cast", sums, to=1)
             sums = self._node("Mul", sums, self._constant("steps", steps))
             sums = self._node("Mul", sums, scale)
+            if raised:
+                excess = -_GELU_BOUND * (shrink @ (whole * steps))
+                sums = self._node("Add", sums, self._constant("excess", excess.astype(np.float32)))
             if len(outliers):
                 rest = self._node("MatMul", apart, self._constant("outlier_weight", weight[outliers]))
                 sums = self._node("Add", sums, rest)
             self.nodes[-1].output[0] = product.output[0]
 
-    def _quantise_rows(self, source: str, shrink: Floats) -> tuple[str, str]:
-        """Bytes of the smoothed input, and what one step is worth in each row."""
+    def _quantise_rows(self, source: str, shrink: Floats, raised: bool) -> tuple[str, str, str]:
+        """Bytes of the smoothed input, what one step is worth in each row, and the byte that means zero."""
         smooth = self._node("Mul", source, self._constant("shrink", shrink))
-        peak = self._node("ReduceMax", self._node("Abs", smooth), axes=[-1], keepdims=1)
-        peak = self._node("Max", peak, self._tiny)
-        unit = self._node("Mul", smooth, self._node("Div", self._limit, peak))
-        scale = self._node("Div", peak, self._limit)
-        return self._node("QuantizeLinear", unit, self._one, self._zero), scale
+        if raised:
+            smooth = self._node("Add", smooth, self._constant("raise", _GELU_BOUND * shrink))
+            zero, steps, magnitude = self._bottom, self._byte, smooth
+        else:
+            zero, steps, magnitude = self._middle, self._limit, self._node("Abs", smooth)
+        peak = self._node("Max", self._node("ReduceMax", magnitude, axes=[-1], keepdims=1), self._tiny)
+        unit = self._node("Mul", smooth, self._node("Div", steps, peak))
+        return self._node("QuantizeLinear", unit, self._one, zero), self._node("Div", peak, steps), zero
 
     def finish(self) -> None:
         """Put the new nodes in place and drop the weights that nothing reads any more."""
@@ -248,11 +279,6 @@ def read_starter_texts() -> list[str]:
     return texts
 
 
-def _shorten(text: str, place: int) -> str:
-    """Every other text as a query of 0 to 3 words, whose inputs range differently from a sentence's."""
-    return text if place % 2 == 0 else " ".join(text.replace(".", "").split()[-3:][: place // 2 % 4])
-
-
 def _row_texts(path: Path) -> Iterator[str]:
     if "movies" not in path.name and "tracks" not in path.name:
         return
@@ -265,3 +291,8 @@ def _row_texts(path: Path) -> Iterator[str]:
             ]
             if len(words) > 1:
                 yield ". ".join(words)
+
+
+def _shorten(text: str, place: int) -> str:
+    """Every other text as a query of 0 to 3 words, whose inputs range differently from a sentence's."""
+    return text if place % 2 == 0 else " ".join(text.replace(".", "").split()[-3:][: place // 2 % 4])
