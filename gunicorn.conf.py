@@ -12,3 +12,5 @@ worker_class = "gthread"
 threads = _settings.threads
 # Requests under way may end before the process does.
 graceful_timeout = _settings.stop_timeout_s
+# Nothing is steered through gunicorn's control socket, which would lie in the home folder.
+control_socket_disable = True

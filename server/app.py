@@ -12,6 +12,7 @@ from flask_openapi3.openapi import OpenAPI
 
 from indexer.errors import VersionError
 from server.api import StrictJson, make_api
+from server.metrics import register_metrics
 from server.pages import make_pages
 from server.problems import Problem, raise_refusal, register_problems
 from server.search import Search
@@ -48,6 +49,7 @@ def create_app(settings: Settings, search: Search | None = None) -> OpenAPI:
         return opened
 
     register_problems(app)
+    register_metrics(app, opened.name if opened is not None else None)
     app.register_api(make_api(current))
     app.register_blueprint(make_pages(current))
     app.register_blueprint(_make_docs(app))

@@ -21,7 +21,7 @@ LAYERS = [
     ["indexer.index_version"],
     ["indexer.build"],
     ["indexer.__main__", "indexer.benchmarks"],
-    ["server.settings", "server.search", "server.problems"],
+    ["server.settings", "server.search", "server.problems", "server.metrics"],
     ["server"],
 ]
 

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from indexer.errors import VersionDamaged
 from indexer.filter_columns import Filters
@@ -305,3 +306,11 @@ def test_without_a_version_the_server_is_up_but_not_ready(tmp_path):
         problem = assert_problem(client.get(path), 503)
         assert str(tmp_path) not in problem["detail"]
     assert client.get("/?q=a").status_code == 503
+
+
+def test_metrics_count_requests_by_route_and_status(client: FlaskClient) -> None:
+    client.get("/healthz")
+    client.get("/v1/movies/never-heard-of")
+    text = client.get("/metrics").text
+    assert 'segue_requests_total{route="/healthz",status="200"} 1.0' in text
+    assert 'segue_requests_total{route="/v1/movies/<id>",status="404"} 1.0' in text
