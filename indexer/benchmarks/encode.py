@@ -57,21 +57,20 @@ def measure(texts: int) -> EncodeReport:
         raise ConfigError(f"texts must be between 1 and {len(sample)}, not {texts}")
     # From the end: the first ones calibrated the encoder.
     sample = sample[-texts:]
-    with tempfile.TemporaryDirectory() as scratch:
-        export_encoder(DEFAULT_MODEL, Path(scratch))
-        encoder = TextEncoder.open(Path(scratch))
-
     from sentence_transformers import SentenceTransformer
 
     reference = SentenceTransformer(str(find_weights(DEFAULT_MODEL)), device="cpu")
-    encoder.encode_all(sample[:_WARM_UP_TEXTS])
-    reference.encode(sample[:_WARM_UP_TEXTS], show_progress_bar=False)
     times: dict[str, list[float]] = {"segue": [], "reference": []}
-    for _ in range(_ROUNDS):
-        ours, spent = _time(lambda: encoder.encode_all(sample))
-        times["segue"].append(spent)
-        theirs, spent = _time(lambda: reference.encode(sample, show_progress_bar=False))
-        times["reference"].append(spent)
+    with tempfile.TemporaryDirectory() as scratch:
+        export_encoder(DEFAULT_MODEL, Path(scratch))
+        encoder = TextEncoder.open(Path(scratch))
+        encoder.encode_all(sample[:_WARM_UP_TEXTS])
+        reference.encode(sample[:_WARM_UP_TEXTS], show_progress_bar=False)
+        for _ in range(_ROUNDS):
+            ours, spent = _time(lambda: encoder.encode_all(sample))
+            times["segue"].append(spent)
+            theirs, spent = _time(lambda: reference.encode(sample, show_progress_bar=False))
+            times["reference"].append(spent)
     cosines = np.sum(ours * theirs, axis=1) / np.linalg.norm(theirs, axis=1)
     return EncodeReport(
         texts=texts,
