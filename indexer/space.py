@@ -41,8 +41,8 @@ class ScoreCurve:
     The defaults were fitted on public soundtrack pairs against random ones; a build with known pairs fits its own.
     """
 
-    slope: float = 6.0
-    middle: float = 0.15
+    slope: float = 4.72
+    middle: float = 0.21
 
     def apply(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Match scores, float64, of raw scores of any shape."""
