@@ -55,7 +55,7 @@ RECIPES: dict[str, Recipe | None] = {
     "narrowing": None,
 }
 #: For sentences all products are int8.
-SENTENCE_RECIPES: dict[str, Recipe | None] = RECIPES | {"narrowing": Recipe(0.35, 4)}
+SENTENCE_RECIPES: dict[str, Recipe | None] = RECIPES | {"narrowing": Recipe(0.35, 32)}
 
 
 @dataclass(frozen=True)
