@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from indexer.catalogue.catalogue import Catalogue, read_catalogue
 from indexer.catalogue.records import Medium
 from indexer.catalogue_store import write_store
 from indexer.config import BuildConfig
-from indexer.errors import VersionError
+from indexer.errors import VersionError, VersionNotFound
 from indexer.features.encoder_export import export_encoder, find_weights
 from indexer.features.mood import estimate_movie_mood, estimate_track_mood
 from indexer.features.mood_scale import MoodScale
@@ -29,6 +30,8 @@ from indexer.features.text_encoder import TextEncoder
 from indexer.filter_columns import FilterColumns
 from indexer.space import MEDIA, ScoreCurve, Space
 from indexer.vector_index import build_index
+
+_logger = logging.getLogger(__name__)
 
 #: Told (stage, done, total) while a build goes on.
 Progress = Callable[[str, int, int], None]
@@ -79,13 +82,14 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
             scales = {medium: MoodScale.fit(raw[medium]) for medium in MEDIA}
             moods = {medium: scales[medium].apply(raw[medium]) for medium in MEDIA}
         with log.stage("encoder"):
-            encoder = _place_encoder(config, folder)
+            before = _previous(config.indexes)
+            encoder = _place_encoder(config.encoder, before, folder / versions.ENCODER)
         with log.stage("text"):
             sentences: dict[Medium, list[str]] = {
                 "movies": describe_movies(catalogue.movies),
                 "tracks": describe_tracks(catalogue.tracks),
             }
-            texts = _embed(config, folder, encoder, sentences, log, tell)
+            texts = _embed(before, folder, encoder, sentences, log, tell)
         with log.stage("space"):
             space = Space.fit(texts, config.text_weight, config.mood_weight)
             vectors = {medium: space.place(medium, texts[medium], moods[medium]) for medium in MEDIA}
@@ -128,32 +132,33 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
     return name
 
 
-def _previous(config: BuildConfig) -> Path | None:
-    """The served version's folder if it is whole; a damaged one is no source to take anything from."""
+def _previous(indexes: Path) -> Path | None:
+    """The served version's folder if there is one and it is whole; else nothing is taken over from it."""
     try:
-        name = versions.current_name(config.indexes)
-        versions.verify(config.indexes / name)
-    except VersionError:
+        name = versions.current_name(indexes)
+        versions.verify(indexes / name)
+    except VersionNotFound:
         return None
-    return config.indexes / name
+    except VersionError as error:
+        _logger.warning("every row is encoded again, for the served version cannot be used: %s", error)
+        return None
+    return indexes / name
 
 
-def _place_encoder(config: BuildConfig, folder: Path) -> TextEncoder:
+def _place_encoder(model: str, before: Path | None, target: Path) -> TextEncoder:
     """Put the encoder into the version: the served version's if it is of the same weights, else a fresh export."""
-    target = folder / versions.ENCODER
-    before = _previous(config)
-    source = find_weights(config.encoder)
+    source = find_weights(model)
     if before is not None and source is not None and (source / "model.safetensors").is_file():
         known = TextEncoder.open(before / versions.ENCODER)
         if known.weights_sha256 == versions.hash_file(source / "model.safetensors"):
             shutil.copytree(before / versions.ENCODER, target)
             return TextEncoder.open(target)
-    export_encoder(config.encoder, target)
+    export_encoder(model, target)
     return TextEncoder.open(target)
 
 
 def _embed(
-    config: BuildConfig,
+    before: Path | None,
     folder: Path,
     encoder: TextEncoder,
     sentences: dict[Medium, list[str]],
@@ -164,7 +169,6 @@ def _embed(
 
     Kept as float16 and always used as such, so that a row is the same number whether taken over or encoded.
     """
-    before = _previous(config)
     salt = _salt(folder / versions.ENCODER)
     embedded: dict[Medium, npt.NDArray[np.float32]] = {}
     for medium in MEDIA:

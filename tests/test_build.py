@@ -91,6 +91,16 @@ def test_only_changed_rows_are_encoded_again(indexes: Path, tmp_path: Path) -> N
     assert work["rows_reused"] == 1354
 
 
+def test_a_damaged_served_version_is_reported_and_nothing_is_taken_from_it(
+    indexes: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (indexes / versions.current_name(indexes) / versions.text_file("movies")).write_bytes(b"")
+    name = build(starter(indexes))
+    assert "movies.text.npy" in caplog.text
+    assert versions.verify(indexes / name)["build"]["rows_reused"] == 0
+    assert versions.current_name(indexes) == name
+
+
 def test_without_publishing_the_served_version_stays(indexes: Path) -> None:
     before = versions.current_name(indexes)
     name = build(starter(indexes, publish=False))
