@@ -1,4 +1,4 @@
-"""The command line: ``python -m indexer build · check · publish · rollback · list · prune``."""
+"""The command line: ``python -m indexer build · evaluate · check · publish · rollback · list · prune``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from indexer import index_version as versions
+from indexer import methods
 from indexer.config import DEFAULT_ENCODER, BuildConfig
 from indexer.errors import SegueError, VersionNotFound
 from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
@@ -84,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
         "--no-publish", dest="publish", action="store_false", help="leave the served version alone"
     )
     build.add_argument("--report", type=Path, help="write the cleaning report here, as JSON")
+    _add_evaluate(
+        command("evaluate", _evaluate, "Measure a version's methods on known pairs, whole galleries.")
+    )
     check = command("check", _check, "Verify a version: every file's SHA-256, counts and dimensions.")
     check.add_argument("version", nargs="?", help="its name (default: the served one)")
     publish = command("publish", _publish, "Serve a version that is already built.")
@@ -93,6 +97,50 @@ def _parser() -> argparse.ArgumentParser:
     prune = command("prune", _prune, "Delete old versions; the served one always stays.")
     prune.add_argument("--keep", type=_count, default=3, help="how many of the newest to keep (3)")
     return parser
+
+
+def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.add_argument("--version", help="the version's name (default: the served one)")
+    evaluate.add_argument(
+        "--pairs", type=Path, required=True, help="known pairs, a CSV file: columns tmdb_id, track_id"
+    )
+    evaluate.add_argument(
+        "--method",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help=f"segue, {', '.join(methods.names())}, or all (segue)",
+    )
+    evaluate.add_argument("--json", type=Path, help="write all figures here")
+    evaluate.add_argument("--html", type=Path, help="write a page with tables and plots here")
+    evaluate.add_argument("--seed", type=_count, default=0, help="seed of draws and random queries (0)")
+    evaluate.add_argument(
+        "--queries", type=_positive, default=1000, help="random queries for hubs and variety (1000)"
+    )
+    evaluate.add_argument(
+        "--bootstrap", type=_positive, default=1000, help="draws behind each interval (1000)"
+    )
+    evaluate.add_argument(
+        "--keep-trained",
+        action="store_true",
+        help="keep pairs whose film or artist the version was trained on; flatters what learns",
+    )
+    evaluate.add_argument("--movie-tags", type=Path, help="people's tags as queries: columns tmdb_id, tag")
+    evaluate.add_argument(
+        "--emotion-words", type=Path, help="emotion words as queries: columns track_id, emotion_tags (a|b)"
+    )
+    evaluate.add_argument(
+        "--song-emotions",
+        type=Path,
+        help="labels of mood: columns track_id, valence, arousal; lines whose split is train are left out",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
 
 
 def _count(text: str) -> int:
@@ -145,6 +193,25 @@ class _Bars:
             self._stage = stage
             self._bar = tqdm(total=total, desc=stage, unit="row", mininterval=0.5)
         self._bar.update(done - self._bar.n)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    # Loaded only here, like the build: the other commands need none of it.
+    from indexer.evaluate import Settings
+    from indexer.evaluation_run import EvaluationFiles, run_evaluation
+
+    for path in (options.json, options.html):
+        if path is not None and not path.parent.is_dir():
+            raise SegueError(f"there is no folder {path.parent} to write {path.name} to")
+    files = EvaluationFiles(options.pairs, options.movie_tags, options.emotion_words, options.song_emotions)
+    settings = Settings(seed=options.seed, draws=options.bootstrap, random_queries=options.queries)
+    version = versions.open_version(options.indexes, options.version)
+    try:
+        run = run_evaluation(version, files, options.method or ["segue"], settings, options.keep_trained)
+    finally:
+        version.close()
+    print(run.to_text(), end="")
+    run.write(options.json, options.html)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@
     ├── InputError           the source files cannot be used
     │   ├── UnreadableFile   missing, not a table, or of an unknown type
     │   ├── MissingColumn    a required column is not there
+    │   ├── MissingMaterial  a method cannot be fitted without a file that was not given
     │   └── EmptyCatalogue   nothing is left after cleaning
     ├── MissingModel         model weights are not where they were looked for, or are not the expected ones
     ├── VersionError         an index version cannot be used
@@ -13,6 +14,7 @@
     │   └── VersionDamaged   a file is missing, truncated or altered
     ├── PublishLocked        another build or publication holds the lock
     └── QueryError           a search that makes no sense
+        ├── UnsupportedQuery a method cannot answer such a query
         ├── UnknownItem      an id that the served version does not hold
         └── BadFilter        a filter that cannot be applied
 
@@ -38,6 +40,10 @@ class UnreadableFile(InputError):
 
 class MissingColumn(InputError):
     """A required column is not in the file; the message names both."""
+
+
+class MissingMaterial(InputError):
+    """A method cannot be fitted without a file that was not given; the message names its setting."""
 
 
 class EmptyCatalogue(InputError):
@@ -74,6 +80,10 @@ class QueryError(SegueError):
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
         self.field = field
+
+
+class UnsupportedQuery(QueryError):
+    """A method that cannot answer such a query: a direction, a text or an input it does not have."""
 
 
 class UnknownItem(QueryError):

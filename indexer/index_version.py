@@ -7,11 +7,15 @@ indexes/
     manifest.json             what is in here and where it came from; manifest.json.sha256 seals it
     catalogue.sqlite          metadata and title look-up
     movies.faiss              (and so on for tracks)
-    movies.text.npy           float16 (n, d): text embeddings, for the next build
-    movies.text_keys.npy      uint8 (n, 16): content hashes of what was embedded
+    texts.npy                 float16 (n, d): embeddings of all texts of the build, for the next one
+    texts_keys.npy            uint8 (n, 16): content hashes of those texts, ascending
+    tracks.emotion.npy        float32 (n, 2): valence and arousal on the labels' scale; only with such labels
     movies.mood.npy           float32 (n, 2): valence and arousal in [0, 1], NaN unknown
     movies_filters/           filter columns
+    pairs.npy                 int64 (n, 2): film and song rows of the known pairs
     space/                    parameters of the shared space
+    names/                    the sparse names that films and songs share
+    methods/<name>/           other methods fitted on the same catalogue, where asked for
     encoder/                  query encoder as ONNX with its tokenizer
 """
 
@@ -39,14 +43,21 @@ from indexer.errors import PublishLocked, VersionDamaged, VersionError, VersionF
 from indexer.features.text_encoder import TextEncoder
 from indexer.filter_columns import FilterColumns
 from indexer.space import MEDIA, Space
+from indexer.sparse_index import SparseIndex
 from indexer.vector_index import VectorIndex, open_index
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 SEAL = "manifest.json.sha256"
 CATALOGUE = "catalogue.sqlite"
 ENCODER = "encoder"
 SPACE = "space"
+NAMES = "names"
+PAIRS = "pairs.npy"
+METHODS = "methods"
+TEXTS = "texts.npy"
+TEXT_KEYS = "texts_keys.npy"
+EMOTIONS = "tracks.emotion.npy"
 _CURRENT = "CURRENT"
 _HISTORY = "HISTORY"
 _LOCK = ".lock"
@@ -57,16 +68,6 @@ _PARTIAL = ".partial-"
 def index_file(medium: Medium) -> str:
     """Name of a medium's vector index."""
     return f"{medium}.faiss"
-
-
-def text_file(medium: Medium) -> str:
-    """Name of a medium's text embeddings."""
-    return f"{medium}.text.npy"
-
-
-def text_keys_file(medium: Medium) -> str:
-    """Name of the content hashes of a medium's text embeddings."""
-    return f"{medium}.text_keys.npy"
 
 
 def mood_file(medium: Medium) -> str:
@@ -91,6 +92,8 @@ class IndexVersion:
     indexes: dict[Medium, VectorIndex]
     filters: dict[Medium, FilterColumns]
     moods: dict[Medium, npt.NDArray[np.float32]]
+    names: SparseIndex
+    pairs: npt.NDArray[np.int64]
 
     @cached_property
     def encoder(self) -> TextEncoder:
@@ -122,6 +125,8 @@ def open_version(indexes: Path, name: str | None = None) -> IndexVersion:
             {m: open_index(folder / index_file(m), manifest["index"][m]["kind"]) for m in MEDIA},
             {m: FilterColumns.open(folder / filters_folder(m), m) for m in MEDIA},
             {m: _load(folder / mood_file(m), mapped=True) for m in MEDIA},
+            SparseIndex.open(folder / NAMES),
+            _load(folder / PAIRS),
         )
         _check_sizes(version)
     except BaseException:
@@ -138,6 +143,7 @@ def _check_sizes(version: IndexVersion) -> None:
             CATALOGUE: version.store.count(medium),
             filters_folder(medium): version.filters[medium].size,
             mood_file(medium): len(version.moods[medium]),
+            NAMES: version.names.size(medium),
         }
         for file, size in sizes.items():
             if size != counted:
@@ -207,9 +213,9 @@ def _load(path: Path, mapped: bool = False) -> npt.NDArray[Any]:
         raise VersionDamaged(f"{path.parent.name}/{path.name} cannot be read: {error}") from error
 
 
-def load_embeddings(folder: Path, medium: Medium) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]:
-    """The content hashes (n, 16) and text embeddings (n, d) of a version, for reuse by the next build."""
-    return _load(folder / text_keys_file(medium)), _load(folder / text_file(medium))
+def load_embeddings(folder: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]:
+    """The content hashes (n, 16) and float16 embeddings (n, d) of a version's texts."""
+    return _load(folder / TEXT_KEYS), _load(folder / TEXTS)
 
 
 def hash_file(path: Path) -> str:

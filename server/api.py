@@ -117,6 +117,10 @@ def _add_matches(api: APIBlueprint, current: Current) -> None:
         query = body.to_query()
         return schemas.show_answer(query, current().find(query))
 
+    @api.get("/v1/relevance", tags=[_SEARCH], summary="Relevance card", responses={200: schemas.Relevance})
+    def relevance(query: NoQuery) -> Json:  # noqa: ARG001
+        return schemas.show_relevance(current().name, current().manifest)
+
 
 def _look_up(search: Search, medium: Medium, query: LookUpQuery) -> Json:
     found = search.look_up(medium, query.q, query.limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self, get_type_hints
 from urllib.parse import quote, quote_plus
@@ -11,7 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from indexer.catalogue.records import Medium, Movie, Track
 from indexer.filter_columns import Filters
-from server.search import Answer, Hit, Query
+from indexer.space import Dials
+from server.search import GOOD_MATCH, METHODS, SEGUE, Answer, Hit, Query
 from server.settings import (
     MAX_ID_LENGTH,
     MAX_IDS,
@@ -122,6 +124,15 @@ _EXAMPLES: dict[str, Any] = {
 }
 
 
+class MoodBody(BaseModel):
+    """Dials of the mood: results shift that way from what was asked for."""
+
+    model_config = _STRICT
+
+    valence: float = Field(default=0.0, ge=-1, le=1, description="darker (−1) … brighter (1)")
+    energy: float = Field(default=0.0, ge=-1, le=1, description="calmer (−1) … wilder (1)")
+
+
 class SearchBody(BaseModel):
     """A search: at least one of ``tracks``, ``movies`` and ``text``. Several inputs combine."""
 
@@ -137,7 +148,22 @@ class SearchBody(BaseModel):
     limit: Limit = 10
     offset: Offset = 0
     explain: bool = Field(default=True, description="say which terms the score is made of")
-    method: Literal["segue"] = "segue"
+    mood: MoodBody = Field(default_factory=MoodBody)
+    popularity: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="0 leans to the hidden, 1 to the known; left out, it plays no part",
+    )
+    diversity: float = Field(
+        default=0.0, ge=0, le=1, description="how much results should differ from each other"
+    )
+    method: str = Field(
+        default=SEGUE,
+        max_length=40,
+        description="segue, or another method that the index version holds",
+        json_schema_extra={"enum": list(METHODS)},
+    )
 
     @model_validator(mode="after")
     def _check_inputs(self) -> Self:
@@ -160,6 +186,12 @@ class SearchBody(BaseModel):
             offset=self.offset,
             explain=self.explain,
             method=self.method,
+            diversity=self.diversity,
+            dials=Dials(
+                self.mood.valence,
+                self.mood.energy,
+                0.0 if self.popularity is None else 2.0 * self.popularity - 1.0,
+            ),
         )
 
 
@@ -233,10 +265,18 @@ MovieReply = _describe("MovieReply", Movie, "watch", Versioned)
 TrackReply = _describe("TrackReply", Track, "listen", Versioned)
 
 
-def _describe_list(name: str, result: Any) -> type[BaseModel]:
+class Judged(Versioned):
+    """Whether there is anything worth showing."""
+
+    good_match: bool = Field(
+        description="false: even the best result is more likely a random pair than a real one; say so"
+    )
+
+
+def _describe_list(name: str, result: Any, base: type[BaseModel] = Versioned) -> type[BaseModel]:
     return create_model(
         name,
-        __base__=Versioned,
+        __base__=base,
         query=(dict[str, Any], Field(description="the request as it was understood")),
         total=(int, Field(description="how many there are, on all pages")),
         results=(list[result], ...),
@@ -247,9 +287,18 @@ FoundMovies = _describe_list("FoundMovies", _describe("FoundMovie", Movie, "watc
 FoundTracks = _describe_list("FoundTracks", _describe("FoundTrack", Track, "listen", Ranked))
 _MovieMatch = _describe("MovieMatch", Movie, "watch", Matched)
 _TrackMatch = _describe("TrackMatch", Track, "listen", Matched)
-MovieMatches = _describe_list("MovieMatches", _MovieMatch)
-TrackMatches = _describe_list("TrackMatches", _TrackMatch)
-Matches = _describe_list("Matches", _MovieMatch | _TrackMatch)
+MovieMatches = _describe_list("MovieMatches", _MovieMatch, Judged)
+TrackMatches = _describe_list("TrackMatches", _TrackMatch, Judged)
+Matches = _describe_list("Matches", _MovieMatch | _TrackMatch, Judged)
+
+
+class Relevance(Versioned):
+    """How well the served version finds pairs it did not learn from; null where it had too few to tell."""
+
+    relevance: dict[str, Any] | None
+    learned: dict[str, str] = Field(description="what each learned part was learned from, or why it was not")
+    methods: dict[str, Any] = Field(description="the other methods in this version, or why they are not")
+    good_match: float = Field(description="a best match score below this is no good match")
 
 
 class Health(BaseModel):
@@ -316,6 +365,9 @@ def show_query(query: Query) -> dict[str, Any]:
         "limit": query.limit,
         "offset": query.offset,
         "explain": query.explain,
+        "mood": {"valence": query.dials.valence, "energy": query.dials.energy},
+        "popularity": (query.dials.popularity + 1.0) / 2.0 if query.dials.popularity else None,
+        "diversity": query.diversity,
         "method": query.method,
     }
 
@@ -326,5 +378,17 @@ def show_answer(query: Query, answer: Answer) -> dict[str, Any]:
         "index_version": answer.index_version,
         "query": show_query(query),
         "total": answer.total,
+        "good_match": answer.good_match,
         "results": [show_hit(hit) for hit in answer.hits],
+    }
+
+
+def show_relevance(name: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell out the relevance card of a version."""
+    return {
+        "index_version": name,
+        "relevance": manifest["relevance"],
+        "learned": manifest["learned"],
+        "methods": manifest["methods"],
+        "good_match": GOOD_MATCH,
     }

@@ -11,24 +11,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from indexer import methods
 from indexer.catalogue.records import Medium, Movie, Track
-from indexer.errors import QueryError, UnknownItem
-from indexer.features.mood_scale import describe_mood
+from indexer.errors import QueryError, UnknownItem, UnsupportedQuery
 from indexer.filter_columns import Filters
+from indexer.index_version import METHODS as METHODS_FOLDER
 from indexer.index_version import IndexVersion, open_version
+from indexer.methods.method import Method
+from indexer.space import NO_DIALS, Dials
+from server.explain import Explainer, Reason
+from server.ranking import DIVERSE_POOL, Inputs, ask, diversify, rank
 
 Floats = npt.NDArray[np.float32]
 
-METHODS = ("segue",)
+SEGUE = "segue"
+METHODS = (SEGUE, *methods.names())
 NO_FILTERS = Filters()
-#: Words worth naming as shared; a longer list is no longer a reason.
-_MOST_SHARED = 5
+#: Below this match score a pair is more likely a random one than a real one.
+GOOD_MATCH = 0.5
 _CACHED_TEXTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is wanted: items and words to be near, items and words to stay away from, filters, and a page."""
+    """What is wanted: items and words to be near, others to stay away from, filters, dials and a page.
+
+    ``diversity`` 0 … 1: how much results should differ from each other.
+    """
 
     target: Medium
     tracks: tuple[str, ...] = ()
@@ -38,19 +47,12 @@ class Query:
     avoid_movies: tuple[str, ...] = ()
     avoid_text: str = ""
     filters: Filters = NO_FILTERS
+    dials: Dials = NO_DIALS
+    diversity: float = 0.0
     limit: int = 10
     offset: int = 0
     explain: bool = True
-    method: str = "segue"
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One term of the raw score: its name, what it adds, and what it says in words."""
-
-    term: str
-    value: float
-    text: str
+    method: str = SEGUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +69,15 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A page of hits; ``total`` counts all rows that could have been returned."""
+    """A page of hits; ``total`` counts all rows that could have been returned.
+
+    ``good_match``: whether the best of all hits, on whatever page, is more likely a real match than a random one.
+    """
 
     index_version: str
     total: int
     hits: tuple[Hit, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Inputs:
-    vectors: Floats
-    rows: dict[Medium, list[int]]
+    good_match: bool = False
 
 
 class Search:
@@ -85,7 +85,9 @@ class Search:
 
     def __init__(self, version: IndexVersion) -> None:
         self._version = version
+        self._explainer = Explainer(version)
         self._embed = lru_cache(maxsize=_CACHED_TEXTS)(self._embed_text)
+        self._method = lru_cache(maxsize=None)(self._open_method)
 
     @classmethod
     def open(cls, indexes: Path) -> Search:
@@ -124,39 +126,89 @@ class Search:
         if query.method not in METHODS:
             raise QueryError(f"unknown method {query.method!r}; known: {', '.join(METHODS)}", "method")
         wanted = self._gather(query.movies, query.tracks, query.text, "")
-        if not len(wanted.vectors):
+        if not wanted.count:
             raise QueryError("nothing to search by: give tracks, movies or text", "")
         avoided = self._gather(query.avoid_movies, query.avoid_tracks, query.avoid_text, "avoid.")
-        vector = self._version.space.combine(wanted.vectors, avoided.vectors)
         allowed = self._allowed(query, [*wanted.rows[query.target], *avoided.rows[query.target]])
         total = int(allowed.sum())
-        if query.offset >= total:
+        if query.method != SEGUE:
+            return self._find_by_method(query, wanted, avoided, allowed, total)
+        asked = ask(self._version, wanted, avoided, query.dials, query.target)
+        depth = min(query.offset + query.limit, total)
+        if query.diversity > 0:
+            depth = min(max(depth, DIVERSE_POOL), total)
+        if not total:
             return Answer(self.name, total, ())
-        index = self._version.indexes[query.target]
-        found = index.search(vector, query.limit, query.offset, None if total == len(allowed) else allowed)
-        scores = self._version.space.curve.apply(found.scores)
-        items = self._items(query.target, found.rows.tolist())
-        reasons = (
-            self._explain(query, wanted, vector, found.rows, items) if query.explain else [()] * len(items)
+        rows, raw = rank(
+            self._version, asked, query.target, depth, None if total == len(allowed) else allowed
         )
+        scores = self._version.space.curve_for(query.target).apply(raw)
+        good = bool(len(scores)) and float(scores[0]) >= GOOD_MATCH
+        page = diversify(self._version, query.target, rows, raw, query.diversity)
+        page = page[query.offset : query.offset + query.limit]
+        items = self._items(query.target, rows[page].tolist())
+        reasons: Sequence[tuple[Reason, ...]] = [()] * len(items)
+        if query.explain:
+            words = query.text.casefold().replace(",", " ").split()
+            reasons = self._explainer.explain(asked, wanted, words, query.target, rows[page], items)
+        hits = tuple(
+            Hit(item.id, query.offset + place + 1, float(scores[at]), float(raw[at]), why, item)
+            for place, (at, item, why) in enumerate(zip(page.tolist(), items, reasons, strict=True))
+        )
+        return Answer(self.name, total, hits, good)
+
+    def _find_by_method(
+        self, query: Query, wanted: Inputs, avoided: Inputs, allowed: npt.NDArray[np.bool_], total: int
+    ) -> Answer:
+        """Rank by another method. Its match score is the share of the gallery that scores lower."""
+        for field, given in (
+            ("text", wanted.texts),
+            ("avoid", avoided.count),
+            ("dials", query.dials != NO_DIALS),
+            ("diversity", query.diversity),
+        ):
+            if given:
+                raise UnsupportedQuery(f"the method {query.method} takes tracks and movies only", field)
+        method = self._method(query.method)
+        inputs = {medium: np.array(rows, dtype=np.int64) for medium, rows in wanted.rows.items() if rows}
+        all_scores = method.scores_together(inputs, query.target)
+        places = np.flatnonzero(allowed)
+        order = places[np.argsort(-all_scores[places], kind="stable")]
+        page = order[query.offset : query.offset + query.limit]
+        ranked = np.sort(all_scores)
+        shares = np.searchsorted(ranked, all_scores[page]) / max(len(ranked) - 1, 1)
         hits = tuple(
             Hit(
-                item.id, query.offset + place + 1, float(scores[place]), float(found.scores[place]), why, item
+                item.id,
+                query.offset + place + 1,
+                float(shares[place]),
+                float(all_scores[row]),
+                (Reason(query.method, float(all_scores[row]), method.about),) if query.explain else (),
+                item,
             )
-            for place, (item, why) in enumerate(zip(items, reasons, strict=True))
+            for place, (row, item) in enumerate(
+                zip(page.tolist(), self._items(query.target, page.tolist()), strict=True)
+            )
         )
-        return Answer(self.name, total, hits)
+        # Scores of other methods are not calibrated, so nothing is claimed of them beyond there being hits.
+        return Answer(self.name, total, hits, bool(total))
+
+    def _open_method(self, name: str) -> Method:
+        held = self.manifest["methods"].get(name, {"missing": "it was built without --methods"})
+        if "missing" in held:
+            raise QueryError(f"the method {name} is not in this version: {held['missing']}", "method")
+        return methods.open_method(self._version.folder / METHODS_FOLDER, name)
 
     def _items(self, medium: Medium, rows: Sequence[int]) -> Sequence[Movie | Track]:
         store = self._version.store
         return store.movies(rows) if medium == "movies" else store.tracks(rows)
 
     def _embed_text(self, text: str) -> Floats:
-        return self._version.space.ask_text(self._version.encoder.encode([text])[0])
+        embedding: Floats = self._version.encoder.encode([text])[0]
+        return embedding
 
-    def _gather(self, movies: Sequence[str], tracks: Sequence[str], text: str, prefix: str) -> _Inputs:
+    def _gather(self, movies: Sequence[str], tracks: Sequence[str], text: str, prefix: str) -> Inputs:
         rows: dict[Medium, list[int]] = {"movies": [], "tracks": []}
-        parts: list[Floats] = []
         wanted: tuple[tuple[Medium, Sequence[str]], ...] = (("movies", movies), ("tracks", tracks))
         for medium, ids in wanted:
             try:
@@ -164,13 +216,7 @@ class Search:
                 rows[medium] = list(dict.fromkeys(self._version.store.rows(medium, list(ids))))
             except UnknownItem as error:
                 raise UnknownItem(str(error), f"{prefix}{medium}") from error
-            if rows[medium]:
-                parts.append(self._version.indexes[medium].vectors(rows[medium]))
-        if text.strip():
-            parts.append(self._embed(text.strip())[None])
-        dimension = self._version.space.dimension
-        vectors = np.concatenate(parts) if parts else np.zeros((0, dimension), dtype=np.float32)
-        return _Inputs(vectors, rows)
+        return Inputs(rows, (self._embed(text.strip()),) if text.strip() else ())
 
     def _allowed(self, query: Query, inputs: Iterable[int]) -> npt.NDArray[np.bool_]:
         columns = self._version.filters[query.target]
@@ -179,49 +225,5 @@ class Search:
         allowed[list(inputs)] = False
         return allowed
 
-    def _explain(
-        self,
-        query: Query,
-        wanted: _Inputs,
-        vector: Floats,
-        rows: npt.NDArray[np.int64],
-        items: Sequence[Movie | Track],
-    ) -> list[tuple[Reason, ...]]:
-        if not len(rows):
-            return []
-        space = self._version.space
-        terms = space.terms(vector, self._version.indexes[query.target].vectors(rows.tolist()))
-        asked: set[str] = set(query.text.casefold().replace(",", " ").split())
-        for medium, places in wanted.rows.items():
-            for item in self._items(medium, places):
-                asked |= _labels(item)
-        moods = self._version.moods[query.target]
-        explained = []
-        for place, item in enumerate(items):
-            texts = {
-                "text": _say_shared(asked & _labels(item)),
-                "mood": f"mood: {describe_mood(*(float(v) for v in moods[rows[place]]))}",
-                "hub": "fits almost anything, so it counts for less",
-            }
-            # A term of exactly nothing (a medium without data, the hub before it is fitted) is no reason.
-            reasons = [
-                Reason(block.name, float(terms[place, number]), texts[block.name])
-                for number, block in enumerate(space.blocks)
-                if terms[place, number] != 0
-            ]
-            explained.append(tuple(sorted(reasons, key=lambda reason: -reason.value)))
-        return explained
 
-
-def _labels(item: Movie | Track) -> set[str]:
-    words = (*item.genres, *(item.keywords if isinstance(item, Movie) else item.tags))
-    return {word.casefold() for word in words}
-
-
-def _say_shared(shared: set[str]) -> str:
-    if not shared:
-        return "alike in what their descriptions mean"
-    return f"shared: {', '.join(sorted(shared)[:_MOST_SHARED])}"
-
-
-__all__ = ["METHODS", "Answer", "Hit", "Query", "Reason", "Search"]
+__all__ = ["GOOD_MATCH", "METHODS", "SEGUE", "Answer", "Hit", "Query", "Reason", "Search"]

@@ -1,0 +1,260 @@
+"""Names that a song and a film share: an album that is a film's soundtrack, a film named after a song.
+
+Each item is a unit vector of weighted terms: words and pairs of neighbouring words. Weights are term frequency
+times inverse document frequency, the frequency damped by a logarithm (Salton & Buckley, "Term-weighting
+approaches in automatic text retrieval", 1988). Only terms that both media use are kept, after the vectors were
+made unit: the inner product of a song and a film is their cosine over all terms.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.catalogue.records import SEPARATOR
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Weights = npt.NDArray[np.float64]
+
+#: A film is the unit sum of its parts' unit vectors: its title names it, the rest only mentions.
+_MOVIE_PARTS = {"title": 1.0, "overview": 0.3, "keywords": 0.3}
+#: A song is one vector of all that it is called.
+_TRACK_PARTS = ("title", "artists", "album")
+
+#: Terms of more than this share of a medium's items tell nothing apart and cost the most to look up; a film's
+#: own title is never dropped for that. In a small catalogue a share is a handful of items, so no term that this
+#: few items have is too common.
+_TOO_COMMON_SHARE, _NEVER_TOO_COMMON = 0.02, 20
+
+#: English function words, and the articles of French and Spanish titles.
+_FUNCTION_WORDS = (
+    "the a an of and in to is for on with his her by at from as it that he she who are be an this their they i you "
+    "me my your we so no not or but its de la el le les"
+)
+_STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
+_SHORTEST_WORD = 2
+
+# Letters that Unicode does not decompose into a base letter and a mark; ß is done by casefold.
+_LETTERS = str.maketrans(
+    {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h"}
+)
+# Marks of Latin, Greek and Cyrillic; those of other scripts are part of the spelling and stay.
+_MARKS = re.compile("[\u0300-\u036f]")
+# Apostrophes, and symbols of Latin-1 inside a word ("WALL·E"), do not divide it.
+_SILENT = re.compile(r"['’‘ʼ`´]|[^\w\s\x00-\x7f\u00c0-\U0010ffff]")
+_PHRASE_END = re.compile(f"[;{re.escape(SEPARATOR)}]")
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """A sparse matrix by rows: row r has ``columns`` and ``values`` from ``indptr[r]`` to ``indptr[r + 1]``.
+
+    ``indptr`` (n + 1,) int64; ``columns`` int32, ascending within a row; ``values`` float32.
+    """
+
+    indptr: Ints
+    columns: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float32]
+    n_columns: int
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.indptr) - 1
+
+    def transposed(self) -> SparseRows:
+        """The same matrix by columns: its rows are this one's columns."""
+        order = np.argsort(self.columns, kind="stable")
+        rows = np.repeat(np.arange(self.n_rows, dtype=np.int32), np.diff(self.indptr))
+        return SparseRows(_starts(self.columns, self.n_columns), rows[order], self.values[order], self.n_rows)
+
+
+@dataclass(frozen=True)
+class NameTerms:
+    """Films and songs over one vocabulary: column c of both stands for ``terms[c]``; terms are sorted.
+
+    A term is one word, or two with a space between. A row that shares no term with the other medium is empty.
+    """
+
+    movies: SparseRows
+    tracks: SparseRows
+    terms: Sequence[str]
+
+
+class _Entries(NamedTuple):
+    """Entries of a matrix: item and term of each, sorted by both, every pair once."""
+
+    items: Ints
+    terms: Ints
+    values: Weights
+
+
+class _Part(NamedTuple):
+    """Grams of a column: the item and the term of each, in reading order."""
+
+    items: Ints
+    terms: Ints
+
+
+def name_terms(movies: pd.DataFrame, tracks: pd.DataFrame) -> NameTerms:
+    """Weigh the terms of catalogue tables; the same tables give the same bytes.
+
+    Films: columns ``title``, ``overview``, ``keywords``. Songs: ``title``, ``artists``, ``album``. Parts of a
+    cell that ``SEPARATOR`` or ";" divides are phrases of their own: no pair of words reaches across.
+    """
+    words: dict[str, int] = {}
+    texts = [_read(movies[name], words) for name in _MOVIE_PARTS]
+    texts += [_read(tracks[name], words) for name in _TRACK_PARTS]
+    parts, codes = _grams(texts, list(words))
+    of_movies, of_track = parts[: len(_MOVIE_PARTS)], _joined(parts[len(_MOVIE_PARTS) :])
+
+    n_terms = len(codes)
+    in_movies = _items_with(_joined(of_movies), n_terms)
+    in_tracks = _items_with(of_track, n_terms)
+    seen = in_movies + in_tracks
+    # A term of one item has no say in the length of its vector either: misspellings and codes are many.
+    idf = np.where(seen >= 2, np.log((len(movies) + len(tracks)) / (1.0 + seen)) + 1.0, 0.0)
+
+    track_entries = _unit(_weighed(of_track, idf), len(tracks))
+    weighed = [_unit(_weighed(part, idf), len(movies)) for part in of_movies]
+    movie_entries = _unit(_summed(weighed, list(_MOVIE_PARTS.values()), n_terms), len(movies))
+
+    named = np.isin(_cells(movie_entries, n_terms), _cells(weighed[0], n_terms))
+    movie_entries = _some(movie_entries, named | ~_common(in_movies, len(movies))[movie_entries.terms])
+    track_entries = _some(track_entries, ~_common(in_tracks, len(tracks))[track_entries.terms])
+    kept = np.intersect1d(movie_entries.terms, track_entries.terms)
+    names = _spelt(codes[kept], list(words))
+    order = sorted(range(len(names)), key=names.__getitem__)
+    columns = np.full(n_terms, -1, np.int64)
+    columns[kept[order]] = np.arange(len(order))
+    return NameTerms(
+        _rows(movie_entries, columns, len(movies), len(order)),
+        _rows(track_entries, columns, len(tracks), len(order)),
+        [names[place] for place in order],
+    )
+
+
+def _folded(text: str) -> str:
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text.casefold()).translate(_LETTERS)
+        text = unicodedata.normalize("NFC", _MARKS.sub("", text))
+    return _SILENT.sub("", text).casefold()
+
+
+def _read(cells: Iterable[object], words: dict[str, int]) -> tuple[Ints, Ints, Ints]:
+    """Item, phrase and word number of each word of a column; ``words`` gains those it had not."""
+    items, phrases, numbers = array("q"), array("q"), array("q")
+    phrase = 0
+    for item, cell in enumerate(cells):
+        if not isinstance(cell, str):  # unknown
+            continue
+        for text in _PHRASE_END.split(_folded(cell)):
+            for word in _WORD.findall(text):
+                items.append(item)
+                phrases.append(phrase)
+                numbers.append(words.setdefault(word, len(words)))
+            phrase += 1
+    return np.array(items, np.int64), np.array(phrases, np.int64), np.array(numbers, np.int64)
+
+
+def _grams(texts: Sequence[tuple[Ints, Ints, Ints]], words: Sequence[str]) -> tuple[list[_Part], Ints]:
+    """Terms of every column, and the code of each term: a word's number, or (1 + first) · words + second."""
+    stops = np.array([word in _STOP_WORDS for word in words], np.bool_)
+    alone = ~stops & np.array([len(word) >= _SHORTEST_WORD for word in words], np.bool_)
+    codes, items = [], []
+    for item, phrase, word in texts:
+        paired = (phrase[1:] == phrase[:-1]) & ~(stops[word[1:]] & stops[word[:-1]])
+        pairs = (1 + word[:-1]) * len(words) + word[1:]
+        codes.append(np.concatenate([word[alone[word]], pairs[paired]]))
+        items.append(np.concatenate([item[alone[word]], item[1:][paired]]))
+    known, numbers = np.unique(np.concatenate(codes), return_inverse=True)
+    ends = np.cumsum([len(part) for part in codes])[:-1]
+    return [_Part(*both) for both in zip(items, np.split(numbers, ends), strict=True)], known
+
+
+def _spelt(codes: Ints, words: Sequence[str]) -> list[str]:
+    firsts, seconds = np.divmod(codes, max(len(words), 1))
+    both = zip(firsts.tolist(), seconds.tolist(), strict=True)
+    return [f"{words[first - 1]} {words[second]}" if first else words[second] for first, second in both]
+
+
+def _joined(parts: Sequence[_Part]) -> _Part:
+    return _Part(
+        np.concatenate([part.items for part in parts]), np.concatenate([part.terms for part in parts])
+    )
+
+
+def _counted(part: _Part, n_terms: int) -> _Entries:
+    cells, counts = np.unique(part.items * n_terms + part.terms, return_counts=True)
+    items, terms = np.divmod(cells, max(n_terms, 1))
+    return _Entries(items, terms, counts.astype(np.float64))
+
+
+def _items_with(part: _Part, n_terms: int) -> Ints:
+    """How many items have each term: (terms,)."""
+    return np.bincount(_counted(part, n_terms).terms, minlength=n_terms)
+
+
+def _weighed(part: _Part, idf: Weights) -> _Entries:
+    items, terms, counts = _counted(part, len(idf))
+    return _Entries(items, terms, (1.0 + np.log(counts)) * idf[terms])
+
+
+def _unit(entries: _Entries, n_items: int) -> _Entries:
+    lengths = np.sqrt(np.bincount(entries.items, entries.values**2, minlength=n_items))
+    lengths[lengths == 0] = 1.0
+    return entries._replace(values=entries.values / lengths[entries.items])
+
+
+def _summed(parts: Sequence[_Entries], weights: Sequence[float], n_terms: int) -> _Entries:
+    cells = np.concatenate([_cells(part, n_terms) for part in parts])
+    values = np.concatenate([weight * part.values for part, weight in zip(parts, weights, strict=True)])
+    kinds, places = np.unique(cells, return_inverse=True)
+    items, terms = np.divmod(kinds, max(n_terms, 1))
+    sums: Weights = np.bincount(places, values, minlength=len(kinds)).astype(np.float64)
+    return _Entries(items, terms, sums)
+
+
+def _cells(entries: _Entries, n_terms: int) -> Ints:
+    return entries.items * n_terms + entries.terms
+
+
+def _some(entries: _Entries, which: Flags) -> _Entries:
+    return _Entries(entries.items[which], entries.terms[which], entries.values[which])
+
+
+def _common(items_with: Ints, n_items: int) -> Flags:
+    flags: Flags = items_with > max(_TOO_COMMON_SHARE * n_items, _NEVER_TOO_COMMON)
+    return flags
+
+
+def _starts(groups: npt.NDArray[np.integer], size: int) -> Ints:
+    """Where each of ``size`` groups starts once they are sorted, and the end of the last: (size + 1,)."""
+    starts = np.zeros(size + 1, np.int64)
+    np.cumsum(np.bincount(groups, minlength=size), out=starts[1:])
+    return starts
+
+
+def _rows(entries: _Entries, columns: Ints, n_items: int, n_columns: int) -> SparseRows:
+    """Keep the entries whose term has a column."""
+    there = columns[entries.terms] >= 0
+    items, places = entries.items[there], columns[entries.terms[there]]
+    order = np.lexsort((places, items))
+    return SparseRows(
+        _starts(items, n_items),
+        places[order].astype(np.int32),
+        entries.values[there][order].astype(np.float32),
+        n_columns,
+    )
