@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,6 +16,35 @@ from indexer import methods
 from indexer.config import DEFAULT_ENCODER, BuildConfig
 from indexer.errors import SegueError, VersionNotFound
 from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
+
+#: Files that teach or fit something, by setting, and what each is for.
+LEARNING_FILES = {
+    "weak_soundtracks": "less sure pairs, to learn from with less trust: columns tmdb_id, track_id",
+    "song_emotions": "valence and arousal of songs, standardised: columns track_id, valence, arousal",
+    "emotion_words": "emotion words of songs: columns track_id, valence, arousal (0 to 1), emotion_tags",
+    "movie_tags": "people's tags of films, to learn what words mean: columns tmdb_id, tag",
+    "song_positivity": "positivity of lyrics and audio features, for spotiflix-sentiment",
+    "clip_features": "audio features of music clips, for spotiflix-clusters",
+    "soundtrack_features": "audio features of films' soundtracks, for spotiflix-clusters",
+    "ratings": "people's ratings of films in the MovieLens layout, for collaborative",
+    "word_vectors": "word vectors in GloVe's text format, for crosstune",
+}
+
+#: Under which name ``--data`` looks for the file of a setting.
+DATA_FILES = {
+    "movies": "movies_19k.csv",
+    "tracks": "tracks_82k.csv",
+    "soundtracks": "soundtracks.csv",
+    "weak_soundtracks": "soundtracks_weak.csv",
+    "song_emotions": "song_emotion_deezer.csv",
+    "emotion_words": "song_emotion_tags.csv",
+    "movie_tags": "movie_tags_movielens.csv",
+    "song_positivity": "spotiflix_song_positivity_4k.csv",
+    "clip_features": "fma_echonest_13k.csv",
+    "soundtrack_features": "spotiflix_soundtracks.csv",
+}
+
+_FORCE = "publish even a version that finds known pairs clearly worse than the served one"
 
 #: What shells report for a command that an interrupt ended.
 _INTERRUPTED = 130
@@ -78,12 +108,29 @@ def _parser() -> argparse.ArgumentParser:
         "--encoder", default=DEFAULT_ENCODER, help="sentence-transformers model: a folder or a name"
     )
     build.add_argument("--index-kind", default="auto", help="auto, exact or hnsw")
-    build.add_argument("--text-weight", type=float, default=1.0, help="weight of the text block (1.0)")
-    build.add_argument("--mood-weight", type=float, default=0.3, help="weight of the mood block (0.3)")
+    for name, about in LEARNING_FILES.items():
+        build.add_argument(_flag(name), type=Path, help=about)
+    build.add_argument(
+        "--data",
+        type=Path,
+        help=f"take what is not named otherwise from this folder: {', '.join(DATA_FILES.values())}",
+    )
+    build.add_argument(
+        "--methods",
+        nargs="+",
+        default=[],
+        metavar="METHOD",
+        help="other methods to fit for comparison, or all: " + ", ".join(methods.names()),
+    )
+    for weight in fields(BuildConfig):
+        if weight.name.endswith("_weight"):
+            about = f"weight of {weight.name.removesuffix('_weight')} in the score ({weight.default})"
+            build.add_argument(_flag(weight.name), type=float, default=weight.default, help=about)
     build.add_argument("--seed", type=int, default=0, help="seed of every random choice (0)")
     build.add_argument(
         "--no-publish", dest="publish", action="store_false", help="leave the served version alone"
     )
+    build.add_argument("--force", action="store_true", help=_FORCE)
     build.add_argument("--report", type=Path, help="write the cleaning report here, as JSON")
     _add_evaluate(
         command("evaluate", _evaluate, "Measure a version's methods on known pairs, whole galleries.")
@@ -92,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("version", nargs="?", help="its name (default: the served one)")
     publish = command("publish", _publish, "Serve a version that is already built.")
     publish.add_argument("version", help="its name")
+    publish.add_argument("--force", action="store_true", help=_FORCE)
     command("rollback", _rollback, "Serve the version that was served before.")
     command("list", _list, "List the versions; * marks the served one.")
     prune = command("prune", _prune, "Delete old versions; the served one always stays.")
@@ -154,7 +202,9 @@ def _build(options: argparse.Namespace) -> None:
     # pandas and the rest of the indexer's libraries load only for a build.
     from indexer.build import build
 
-    values: dict[str, Any] = {k: v for k, v in vars(options).items() if k not in {"run", "starter"}}
+    values: dict[str, Any] = {k: v for k, v in vars(options).items() if k not in {"run", "starter", "data"}}
+    if options.data is not None:
+        values |= _find_data(options.data, values)
     if options.starter:
         values |= {"movies": MOVIES, "tracks": TRACKS, "soundtracks": SOUNDTRACKS}
     elif options.movies is None or options.tracks is None:
@@ -171,6 +221,25 @@ def _build(options: argparse.Namespace) -> None:
         f"{work['rows_encoded']:,} rows encoded, {work['rows_reused']:,} reused, "
         f"{sum(work['seconds'].values()):.1f} s"
     )
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _find_data(folder: Path, given: dict[str, Any]) -> dict[str, Path]:
+    """The files of a data folder that were not named otherwise; says which were found and which were not."""
+    if not folder.is_dir():
+        raise SegueError(
+            f"{folder} is not a folder; --data takes one that holds some of {', '.join(DATA_FILES.values())}"
+        )
+    wanted = {name: folder / file for name, file in DATA_FILES.items() if given.get(name) is None}
+    found = {name: path for name, path in wanted.items() if path.is_file()}
+    lacking = [path.name for name, path in wanted.items() if name not in found]
+    print(f"from {folder}: {', '.join(path.name for path in found.values()) or 'nothing'}")
+    if lacking:
+        print(f"not there, so done without: {', '.join(lacking)}")
+    return found
 
 
 class _Bars:
@@ -226,7 +295,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _publish(options: argparse.Namespace) -> None:
     with versions.lock(options.indexes):
-        versions.publish(options.indexes, options.version)
+        versions.publish(options.indexes, options.version, options.force)
     print(f"{options.version} is served")
 
 

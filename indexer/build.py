@@ -130,7 +130,7 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
         }
         name = versions.seal(folder, manifest, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
         if config.publish:
-            versions.publish(config.indexes, name)
+            versions.publish(config.indexes, name, config.force)
     return name
 
 

@@ -57,9 +57,10 @@ class BuildConfig:
     emotion_weight: float = 0.1
     learned_weight: float = 1.0
     names_weight: float = 2.5
-    hub_weight: float = 0.4
+    hub_weight: float = 0.5
     seed: int = 0
     publish: bool = True
+    force: bool = False
     report: Path | None = None
 
     def __post_init__(self) -> None:

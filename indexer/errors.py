@@ -11,6 +11,7 @@
     ├── VersionError         an index version cannot be used
     │   ├── VersionNotFound  no such version, or none is published
     │   ├── VersionFormat    written in a format this program does not read
+    │   ├── VersionWorse     finds known pairs clearly worse than the served one
     │   └── VersionDamaged   a file is missing, truncated or altered
     ├── PublishLocked        another build or publication holds the lock
     └── QueryError           a search that makes no sense
@@ -68,6 +69,10 @@ class VersionFormat(VersionError):
 
 class VersionDamaged(VersionError):
     """A file of the version is missing, truncated or altered; the message names it."""
+
+
+class VersionWorse(VersionError):
+    """The version finds known pairs clearly worse than the served one; publishing it takes ``--force``."""
 
 
 class PublishLocked(SegueError):

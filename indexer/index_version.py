@@ -39,7 +39,14 @@ import numpy.typing as npt
 
 from indexer.catalogue.records import Medium
 from indexer.catalogue_store import CatalogueStore
-from indexer.errors import PublishLocked, VersionDamaged, VersionError, VersionFormat, VersionNotFound
+from indexer.errors import (
+    PublishLocked,
+    VersionDamaged,
+    VersionError,
+    VersionFormat,
+    VersionNotFound,
+    VersionWorse,
+)
 from indexer.features.text_encoder import TextEncoder
 from indexer.filter_columns import FilterColumns
 from indexer.space import MEDIA, Space
@@ -58,6 +65,8 @@ METHODS = "methods"
 TEXTS = "texts.npy"
 TEXT_KEYS = "texts_keys.npy"
 EMOTIONS = "tracks.emotion.npy"
+#: How much worse a version's figures on known pairs may be than the served one's: recalls as shares, in points.
+CARD_TOLERANCES = {"recall_100": -0.03, "median_percentile": 3.0}
 _CURRENT = "CURRENT"
 _HISTORY = "HISTORY"
 _LOCK = ".lock"
@@ -344,16 +353,41 @@ def _history(indexes: Path) -> list[str]:
         return []
 
 
-def publish(indexes: Path, name: str) -> None:
-    """Make a version the served one, after verifying it; the caller holds ``lock``."""
-    open_version(indexes, name).close()
+def publish(indexes: Path, name: str, force: bool = False) -> None:
+    """Make a version the served one, after verifying it; the caller holds ``lock``.
+
+    Raises ``VersionWorse`` where its relevance card is worse than the served one's beyond a tolerance, unless forced.
+    """
+    version = open_version(indexes, name)
+    version.close()
     try:
         before = current_name(indexes)
     except VersionNotFound:
         before = ""
+    if before and before != name and not force:
+        _refuse_worse(indexes / before, version)
     if before and before != name:
         _replace(indexes / _HISTORY, "".join(f"{n}\n" for n in [*_history(indexes), before]))
     _replace(indexes / _CURRENT, f"{name}\n")
+
+
+def _refuse_worse(served: Path, version: IndexVersion) -> None:
+    try:
+        old = json.loads(_read(served / MANIFEST)).get("relevance")
+    except (VersionError, ValueError):
+        return  # what is served cannot be read, so anything that verifies is better
+    new = version.manifest.get("relevance")
+    if not old or not new:
+        return
+    for way in ("song_to_film", "film_to_song"):
+        for figure, tolerance in CARD_TOLERANCES.items():
+            was, now = old[way][figure]["value"], new[way][figure]["value"]
+            # A recall should not fall, a percentile not rise: tolerances carry the sign.
+            if (now - was) * np.sign(tolerance) > abs(tolerance):
+                raise VersionWorse(
+                    f"{version.name} is built but not published: its {figure} {way.replace('_', ' ')} is {now}, "
+                    f"that of {served.name} is {was}; publish it with --force to serve it all the same"
+                )
 
 
 def rollback(indexes: Path) -> str:

@@ -60,14 +60,19 @@ class ScoreCurve:
         place_true, place_random = np.searchsorted(edges, true), np.searchsorted(edges, random)
         hits = np.bincount(place_true, minlength=bins) / len(true)
         misses = np.bincount(place_random, minlength=bins) / len(random)
-        middle = (
-            np.bincount(place_true, true, minlength=bins) / len(true)
-            + np.bincount(place_random, random, minlength=bins) / len(random)
-        ) / np.maximum(hits + misses, 1e-12)
+        sums = np.bincount(place_true, true, minlength=bins) / len(true) + np.bincount(
+            place_random, random, minlength=bins
+        ) / len(random)
+        # Where many scores are tied, edges coincide and bins between them are empty.
+        filled = hits + misses > 0
+        hits, misses, sums = hits[filled], misses[filled], sums[filled]
+        if len(hits) < 2:
+            return cls()
+        middle = sums / (hits + misses)
         # Half a pair on either side keeps a bin without misses from being certain.
         rate = (hits + 0.5 / len(true)) / (hits + misses + 1.0 / len(true))
         rate = _pool(rate, hits + misses)
-        logits = np.log(rate / (1.0 - rate)) + _LEAST_RISE * np.arange(bins)
+        logits = np.log(rate / (1.0 - rate)) + _LEAST_RISE * np.arange(len(rate))
         return cls(tuple(float(v) for v in middle), tuple(float(v) for v in logits))
 
     def to_dict(self) -> dict[str, list[float]]:

@@ -45,7 +45,7 @@ AVOID_WEIGHT = 0.5
 _DIAL_REACH = 0.5
 _POPULARITY_REACH = 0.5
 #: An emotion word asks songs for the emotion first; a film's own words say more than its rated emotion does.
-_TEXT_EMOTION: Mapping[Medium, float] = {"movies": 1.0, "tracks": 6.0}
+_TEXT_EMOTION: Mapping[Medium, float] = {"movies": 1.0, "tracks": 12.0}
 
 _FILM_TEXT = "film_text"
 _EMOTION = "emotion"
@@ -206,7 +206,7 @@ class Space:
                 EmotionModel.open(folder / _EMOTION) if plain["emotion"] else None,
                 {medium: ScoreCurve.from_dict(plain["curves"][medium]) for medium in MEDIA},
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise VersionDamaged(f"{folder.name}/space.json cannot be read: {error}") from error
 
     def _columns(self, name: str) -> slice:

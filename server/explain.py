@@ -23,6 +23,16 @@ _MOST_EMOTIONS = 2
 #: Moods closer than this on both axes (of a scale of 1) are called the same.
 _SAME_MOOD = 0.2
 
+#: What a term says that speaks against a hit.
+_UNLIKE = {
+    "text": "their descriptions mean different things",
+    "themes": "their themes differ",
+    "mood": "their moods differ",
+    "emotion": "they differ in emotion",
+    "learned": "unlike songs and films of known soundtracks",
+    "dials": "the dials ask for something else",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -73,7 +83,13 @@ class Explainer:
             }
             # A term of exactly nothing (a medium without data, a dial left alone) is no reason.
             reasons = [
-                Reason(block.name, float(terms[place, number]), texts[block.name])
+                Reason(
+                    block.name,
+                    float(terms[place, number]),
+                    texts[block.name]
+                    if terms[place, number] > 0 or block.name == "hub"
+                    else _UNLIKE[block.name],
+                )
                 for number, block in enumerate(space.blocks)
                 if terms[place, number] != 0
             ]
@@ -102,7 +118,9 @@ class Explainer:
         if model is None:
             return "alike in emotion"
         block = self._version.space.block("emotion")
-        shared = (vector * item)[block.start : block.start + len(model.words)]
+        words = slice(block.start, block.start + len(model.words))
+        # Two that both lack an emotion do not speak of it.
+        shared = np.maximum(vector[words], 0) * np.maximum(item[words], 0)
         best = [number for number in np.argsort(-shared)[:_MOST_EMOTIONS].tolist() if shared[number] > 0]
         if not best:
             return "alike in valence and arousal"

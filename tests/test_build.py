@@ -46,12 +46,15 @@ def test_the_same_input_gives_the_same_bytes(indexes: Path) -> None:
     second = indexes / build(starter(indexes))
     facts = versions.verify(first)["files"]
     assert versions.verify(second)["files"] == facts
-    assert versions.verify(second)["build"]["rows_encoded"] == 0
-    assert versions.verify(second)["build"]["rows_reused"] == 1355
+    fresh, again = versions.verify(first)["build"], versions.verify(second)["build"]
+    assert (fresh["rows_reused"], again["rows_encoded"]) == (0, 0)
+    assert again["rows_reused"] == fresh["rows_encoded"] == len(versions.load_embeddings(first)[0])
+    # Every film and song has a sentence of its own, and there are titles, overviews and words besides.
+    assert fresh["rows_encoded"] > 370 + 985
 
 
 def test_encoding_twice_from_nothing_gives_the_same_bytes(indexes: Path, tmp_path: Path) -> None:
-    """Vectors of two builds that reuse no row. The encoder is taken over; its export has a test of its own."""
+    """Two builds that encode every film anew. The encoder is taken over; its export has a test of its own."""
     made = []
     for name in ("a", "b"):
         copy = tmp_path / name
@@ -59,8 +62,10 @@ def test_encoding_twice_from_nothing_gives_the_same_bytes(indexes: Path, tmp_pat
         (copy / "served").symlink_to(indexes / versions.current_name(indexes))
         (copy / versions._CURRENT).write_text("served\n")
         folder = copy / build(starter(copy, movies=_reworded(tmp_path), publish=False))
-        made.append({f: v for f, v in versions.verify(folder)["files"].items() if "movies." in f})
-    assert made[0] == made[1]
+        made.append(versions.verify(folder))
+    assert made[0]["files"] == made[1]["files"]
+    # A sentence and an overview of each film; the songs and single words were known.
+    assert [manifest["build"]["rows_encoded"] for manifest in made] == [2 * 370] * 2
 
 
 def _reworded(folder: Path) -> Path:
@@ -78,7 +83,8 @@ def _reworded(folder: Path) -> Path:
     return path
 
 
-def test_only_changed_rows_are_encoded_again(indexes: Path, tmp_path: Path) -> None:
+def test_only_changed_texts_are_encoded_again(indexes: Path, tmp_path: Path) -> None:
+    known = len(versions.load_embeddings(indexes / versions.current_name(indexes))[0])
     path = tmp_path / "movies.csv"
     lines = MOVIES.read_text(encoding="utf-8").splitlines(keepends=True)
     words = lines[1].split(",")
@@ -87,16 +93,17 @@ def test_only_changed_rows_are_encoded_again(indexes: Path, tmp_path: Path) -> N
     )
     name = build(starter(indexes, movies=path))
     work = versions.verify(indexes / name)["build"]
-    assert work["rows_encoded"] == 1
-    assert work["rows_reused"] == 1354
+    # The title by itself, and the sentence that holds it.
+    assert work["rows_encoded"] == 2
+    assert work["rows_reused"] == known - 2
 
 
 def test_a_damaged_served_version_is_reported_and_nothing_is_taken_from_it(
     indexes: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (indexes / versions.current_name(indexes) / versions.text_file("movies")).write_bytes(b"")
+    (indexes / versions.current_name(indexes) / versions.TEXTS).write_bytes(b"")
     name = build(starter(indexes))
-    assert "movies.text.npy" in caplog.text
+    assert "texts.npy" in caplog.text
     assert versions.verify(indexes / name)["build"]["rows_reused"] == 0
     assert versions.current_name(indexes) == name
 
@@ -158,7 +165,7 @@ def test_an_interrupted_build_publishes_nothing_and_says_so(
     before = versions.current_name(indexes)
 
     def interrupt(_bars: object, stage: str, _done: int, _total: int) -> None:
-        assert stage == "encoding movies"
+        assert stage == "films"
         assert list(indexes.glob(".partial-*"))
         signal.raise_signal(sent)
 
@@ -212,7 +219,11 @@ def test_a_slice_of_the_real_catalogues_answers(indexes: Path, tmp_path: Path, k
         ):
             rows = csv.reader(stream)
             csv.writer(out).writerows(row for _, row in zip(range(151), rows, strict=False))
-    build(BuildConfig(movies, tracks, SHARED / "soundtracks.csv", indexes, index_kind=kind))
+    build(
+        starter(
+            indexes, movies=movies, tracks=tracks, soundtracks=SHARED / "soundtracks.csv", index_kind=kind
+        )
+    )
     search = Search.open(indexes)
     film = search.look_up("movies", "Avatar", 1)[0][1]
     hits = search.find(Query("tracks", movies=(film.id,), limit=150)).hits

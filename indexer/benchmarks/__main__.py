@@ -1,11 +1,11 @@
-"""The benchmarks' command line: ``python -m indexer.benchmarks encode``."""
+"""The benchmarks' command line: ``python -m indexer.benchmarks encode · ladder``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from indexer.benchmarks import encode
+from indexer.benchmarks import encode, ladder
 from indexer.errors import SegueError
 
 
@@ -19,8 +19,14 @@ def main(arguments: list[str] | None = None) -> int:
     encoding.add_argument(
         "--texts", type=int, default=1000, help="how many starter texts to encode (default 1000)"
     )
+    ladder.add_arguments(
+        benchmarks.add_parser("ladder", help="what each block of the space adds on known pairs")
+    )
     options = parser.parse_args(arguments)
     try:
+        if options.benchmark == "ladder":
+            ladder.run(options)
+            return 0
         report = encode.measure(options.texts)
     except SegueError as error:
         sys.stderr.write(f"bench: {error}\n")

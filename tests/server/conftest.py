@@ -6,9 +6,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from indexer.catalogue.records import Medium, Movie, Track
-from indexer.errors import BadFilter, UnknownItem
+from indexer.errors import BadFilter, QueryError, UnknownItem
 from server.app import create_app
-from server.search import Answer, Hit, Query, Reason
+from server.search import METHODS, Answer, Hit, Query, Reason
 from server.settings import Settings
 
 SONG = Track(id="s1", title="Night & Day", artists=("Ann Lee", "Bo"), year=1981, explicit=False, valence=0.25)
@@ -22,7 +22,12 @@ class FakeSearch:
     name = "v1"
 
     def __init__(self) -> None:
-        self.manifest: dict[str, Any] = {}
+        self.manifest: dict[str, Any] = {
+            "relevance": {"pairs": 925},
+            "learned": {"alignment": "925 known pairs"},
+            "methods": {"random": {"about": "any order", "seconds": 0.1, "facts": {}}},
+            "counts": {"movies": 2, "tracks": 1},
+        }
         self.queries: list[Query] = []
         self.failure: Exception | None = None
 
@@ -30,6 +35,8 @@ class FakeSearch:
         self.queries.append(query)
         if self.failure is not None:
             raise self.failure
+        if query.method not in METHODS:
+            raise QueryError(f"unknown method {query.method!r}", "method")
         for medium, ids in (("tracks", query.tracks), ("movies", query.movies)):
             for id in ids:
                 self._get(medium, id, field=medium)
@@ -43,7 +50,7 @@ class FakeSearch:
             Hit(item.id, rank, 0.75 / rank, 0.375, reasons if query.explain else (), item)
             for rank, item in enumerate(items, start=1)
         )
-        return Answer("v1", 31 if hits else 0, hits)
+        return Answer("v1", 31 if hits else 0, hits, good_match=bool(hits))
 
     def item(self, medium: Medium, id: str) -> Movie | Track:
         return self._get(medium, id, field="id")

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from indexer.errors import VersionDamaged
 from indexer.filter_columns import Filters
+from indexer.space import Dials
 from server.app import create_app
 from server.search import Query
 from server.settings import Settings
@@ -48,6 +49,9 @@ ECHO: dict[str, Any] = {
     "limit": 10,
     "offset": 0,
     "explain": True,
+    "mood": {"valence": 0.0, "energy": 0.0},
+    "popularity": None,
+    "diversity": 0.0,
     "method": "segue",
 }
 
@@ -56,10 +60,11 @@ def test_search_replies_with_every_value_in_order(client):
     reply = client.post("/v1/search", json={"target": "movies", "text": " rain "})
     assert reply.status_code == 200
     body = reply.get_json()
-    assert list(body) == ["index_version", "query", "total", "results"]
+    assert list(body) == ["index_version", "query", "total", "good_match", "results"]
     assert body["index_version"] == "v1"
     assert body["query"] == {**ECHO, "text": "rain"}
     assert body["total"] == 31
+    assert body["good_match"] is True
     assert body["results"][0] == {**FILM, "rank": 1, "score": 0.75, "raw_score": 0.375, "reasons": REASONS}
     assert list(body["results"][0])[:5] == ["id", "rank", "score", "raw_score", "reasons"]
     assert [hit["id"] for hit in body["results"]] == ["680", "x-9"]
@@ -76,7 +81,10 @@ def test_search_hands_every_input_on(client, search):
         "limit": 1000,
         "offset": 100000,
         "explain": False,
-        "method": "segue",
+        "mood": {"valence": 0.25, "energy": -1},
+        "popularity": 0.75,
+        "diversity": 0.5,
+        "method": "crosstune",
     }
     reply = client.post("/v1/search", json=body)
     assert reply.status_code == 200
@@ -91,12 +99,36 @@ def test_search_hands_every_input_on(client, search):
             ("680",),
             "sun",
             Filters(genres=("pop",), year_min=1980, explicit=False, energy_max=1),
-            1000,
-            100000,
-            False,
-            "segue",
+            dials=Dials(valence=0.25, energy=-1, popularity=0.5),
+            diversity=0.5,
+            limit=1000,
+            offset=100000,
+            explain=False,
+            method="crosstune",
         )
     ]
+
+
+@pytest.mark.parametrize(("given", "turned"), [(None, 0.0), (0, -1.0), (0.5, 0.0), (1, 1.0)])
+def test_popularity_left_out_or_in_the_middle_plays_no_part(client, search, given, turned):
+    body = {"target": "movies", "text": "a", "popularity": given}
+    assert client.post("/v1/search", json=body).status_code == 200
+    assert search.queries[0].dials == Dials(0.0, 0.0, turned)
+
+
+def test_nothing_found_is_no_good_match(client):
+    body = client.post("/v1/search", json={"target": "movies", "text": "nothing"}).get_json()
+    assert (body["good_match"], body["results"]) == (False, [])
+
+
+def test_relevance_is_what_the_manifest_says(client):
+    assert client.get("/v1/relevance").get_json() == {
+        "index_version": "v1",
+        "relevance": {"pairs": 925},
+        "learned": {"alignment": "925 known pairs"},
+        "methods": {"random": {"about": "any order", "seconds": 0.1, "facts": {}}},
+        "good_match": 0.5,
+    }
 
 
 @pytest.mark.parametrize(
@@ -179,6 +211,19 @@ BAD_BODIES = [
     (BASE + '"offset": 100001}', 422, "offset"),
     (BASE + '"explain": 1}', 422, "explain"),
     (BASE + '"method": "magic"}', 422, "method"),
+    (BASE + '"method": null}', 422, "method"),
+    (BASE + '"method": "' + "x" * 41 + '"}', 422, "method"),
+    (BASE + '"mood": "sad"}', 422, "mood"),
+    (BASE + '"mood": {"valence": 1.01}}', 422, "mood.valence"),
+    (BASE + '"mood": {"energy": -2}}', 422, "mood.energy"),
+    (BASE + '"mood": {"energy": "1"}}', 422, "mood.energy"),
+    (BASE + '"mood": {"joy": 1}}', 422, "mood.joy"),
+    (BASE + '"popularity": 1.5}', 422, "popularity"),
+    (BASE + '"popularity": -0.1}', 422, "popularity"),
+    (BASE + '"popularity": true}', 422, "popularity"),
+    (BASE + '"diversity": 2}', 422, "diversity"),
+    (BASE + '"diversity": -0.1}', 422, "diversity"),
+    (BASE + '"diversity": null}', 422, "diversity"),
     (BASE + '"tracks": "s1"}', 422, "tracks"),
     (BASE + '"tracks": [1]}', 422, "tracks.0"),
     (BASE + '"tracks": [""]}', 422, "tracks.0"),
@@ -237,6 +282,8 @@ def test_bad_bodies_are_refused_as_problems(client, body, status, field):
         ("GET", "/v1/tracks?q=a&page=2", 422, "page"),
         ("GET", "/v1/tracks?q=a&q=b", 422, "q"),
         ("GET", "/v1/tracks/s1?x=1", 422, "x"),
+        ("GET", "/v1/relevance?x=1", 422, "x"),
+        ("POST", "/v1/relevance", 405, None),
         ("GET", "/v1/tracks/s1/movies?rating_min=nan", 422, "rating_min"),
         ("GET", "/v1/tracks/s1/movies?limit=1001", 422, "limit"),
         ("GET", "/v1/tracks/s1/movies?genres=", 422, "genres.0"),
@@ -302,7 +349,7 @@ def test_operations(client):
 def test_without_a_version_the_server_is_up_but_not_ready(tmp_path):
     client = create_app(Settings(indexes=tmp_path)).test_client()
     assert client.get("/healthz").status_code == 200
-    for path in ("/readyz", "/v1/tracks?q=a", "/v1/tracks/s1"):
+    for path in ("/readyz", "/v1/tracks?q=a", "/v1/tracks/s1", "/v1/relevance"):
         problem = assert_problem(client.get(path), 503)
         assert str(tmp_path) not in problem["detail"]
     assert client.get("/?q=a").status_code == 503

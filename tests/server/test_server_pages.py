@@ -29,6 +29,7 @@ def test_description_holds_every_call(client):
         "/v1/tracks/{id}/similar": ["get"],
         "/v1/movies/{id}/similar": ["get"],
         "/v1/search": ["post"],
+        "/v1/relevance": ["get"],
     }
     call = description["paths"]["/v1/tracks/{id}/movies"]["get"]
     named = {parameter["name"]: parameter for parameter in call["parameters"]}
@@ -39,6 +40,8 @@ def test_description_holds_every_call(client):
     body = description["components"]["schemas"]["SearchBody"]
     assert body["additionalProperties"] is False
     assert body["properties"]["text"]["maxLength"] == 2000
+    assert body["properties"]["method"]["enum"][:2] == ["segue", "popularity"]
+    assert [body["properties"]["popularity"]["anyOf"][0][end] for end in ("minimum", "maximum")] == [0, 1]
     content = description["paths"]["/v1/search"]["post"]["requestBody"]["content"]["application/json"]
     for example in content["examples"].values():
         SearchBody.model_validate(example["value"])
