@@ -44,6 +44,7 @@ DATA_FILES = {
     "soundtrack_features": "spotiflix_soundtracks.csv",
 }
 
+_SERVED_REPORT = Path("-")
 _FORCE = "publish even a version that finds known pairs clearly worse than the served one"
 
 #: What shells report for a command that an interrupt ended.
@@ -160,7 +161,13 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
         help=f"segue, {', '.join(methods.names())}, or all (segue)",
     )
     evaluate.add_argument("--json", type=Path, help="write all figures here")
-    evaluate.add_argument("--html", type=Path, help="write a page with tables and plots here")
+    evaluate.add_argument(
+        "--html",
+        type=Path,
+        nargs="?",
+        const=_SERVED_REPORT,
+        help="write a page with tables and plots here; without a name, where the server shows it at /report",
+    )
     evaluate.add_argument("--seed", type=_count, default=0, help="seed of draws and random queries (0)")
     evaluate.add_argument(
         "--queries", type=_positive, default=1000, help="random queries for hubs and variety (1000)"
@@ -269,6 +276,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     from indexer.evaluate import Settings
     from indexer.evaluation_run import EvaluationFiles, run_evaluation
 
+    name = options.version or versions.current_name(options.indexes)
+    if options.html == _SERVED_REPORT:
+        options.html = versions.report_file(options.indexes, name)
+        options.html.parent.mkdir(exist_ok=True)
     for path in (options.json, options.html):
         if path is not None and not path.parent.is_dir():
             raise SegueError(f"there is no folder {path.parent} to write {path.name} to")

@@ -79,6 +79,11 @@ def index_file(medium: Medium) -> str:
     return f"{medium}.faiss"
 
 
+def report_file(indexes: Path, name: str) -> Path:
+    """Where the evaluation's page of a version is kept: beside the versions, which never change."""
+    return indexes / "reports" / f"{name}.html"
+
+
 def mood_file(medium: Medium) -> str:
     """Name of a medium's moods."""
     return f"{medium}.mood.npy"

@@ -60,9 +60,8 @@ class ScoreCurve:
         place_true, place_random = np.searchsorted(edges, true), np.searchsorted(edges, random)
         hits = np.bincount(place_true, minlength=bins) / len(true)
         misses = np.bincount(place_random, minlength=bins) / len(random)
-        sums = np.bincount(place_true, true, minlength=bins) / len(true) + np.bincount(
-            place_random, random, minlength=bins
-        ) / len(random)
+        sums = np.bincount(place_true, true, minlength=bins) / len(true)
+        sums += np.bincount(place_random, random, minlength=bins) / len(random)
         # Where many scores are tied, edges coincide and bins between them are empty.
         filled = hits + misses > 0
         hits, misses, sums = hits[filled], misses[filled], sums[filled]

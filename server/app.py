@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 _POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 #: Swagger UI sets styles on its elements and draws its icons from data: addresses.
 _DOCS_POLICY = f"{_POLICY}; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+#: The report is one file with its styles inside, and needs nothing else.
+_REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+_POLICIES = {"docs.page": _DOCS_POLICY, "pages.report": _REPORT_POLICY}
 
 
 def create_app(settings: Settings, search: Search | None = None) -> OpenAPI:
@@ -87,7 +90,7 @@ def _make_docs(app: OpenAPI) -> Blueprint:
 
 
 def _add_headers(response: Response) -> Response:
-    policy = _DOCS_POLICY if request.endpoint == "docs.page" else _POLICY
+    policy = _POLICIES.get(request.endpoint or "", _POLICY)
     response.headers.setdefault("Content-Security-Policy", policy)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, render_template, request, send_file
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticUseDefault
+from werkzeug.exceptions import NotFound
 
 from indexer.catalogue.records import Medium, Movie, Track
 from indexer.errors import SegueError
 from server.api import Current, item_in_address
 from server.problems import describe_problem, find_status
 from server.schemas import link_to
-from server.search import Answer, Query, Search
+from server.search import GOOD_MATCH, Answer, Query, Search
 from server.settings import MAX_ID_LENGTH, MAX_OFFSET, MAX_TEXT
 
 _CANDIDATES = 10
@@ -76,6 +77,24 @@ def make_pages(current: Current) -> Blueprint:
             return _render(_show(current, asked), HTTPStatus.OK)
         except SegueError as error:
             return _render(Shown(asked, error=describe_problem(error).detail), find_status(error))
+
+    @pages.get("/relevance")
+    def relevance() -> tuple[str, int]:
+        try:
+            search = current()
+        except SegueError as error:
+            return _render(Shown(PageQuery(), error=describe_problem(error).detail), find_status(error))
+        shown = {"name": search.name, "manifest": search.manifest, "has_report": search.report is not None}
+        return render_template("relevance.html", **shown, good_match=GOOD_MATCH), int(HTTPStatus.OK)
+
+    @pages.get("/report")
+    def report() -> Response:
+        path = current().report
+        if path is None:
+            raise NotFound(
+                "This version has no evaluation report. Write one with: python -m indexer evaluate --pairs FILE --html"
+            )
+        return send_file(path.resolve(), mimetype="text/html")
 
     return pages
 

@@ -16,7 +16,7 @@ from indexer.catalogue.records import Medium, Movie, Track
 from indexer.errors import QueryError, UnknownItem, UnsupportedQuery
 from indexer.filter_columns import Filters
 from indexer.index_version import METHODS as METHODS_FOLDER
-from indexer.index_version import IndexVersion, open_version
+from indexer.index_version import IndexVersion, open_version, report_file
 from indexer.methods.method import Method
 from indexer.space import NO_DIALS, Dials
 from server.explain import Explainer, Reason
@@ -103,6 +103,12 @@ class Search:
     def manifest(self) -> dict[str, Any]:
         """The version's manifest."""
         return self._version.manifest
+
+    @property
+    def report(self) -> Path | None:
+        """The page of this version's evaluation, if one was written."""
+        path = report_file(self._version.folder.parent, self.name)
+        return path if path.is_file() else None
 
     def close(self) -> None:
         """Release the version's files."""

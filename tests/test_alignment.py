@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ def pairs_of(*rows: tuple[int, int, float]) -> Pairs:
     return Pairs(np.array(movies), np.array(tracks), np.array(weights, dtype=np.float64))
 
 
-def plain(rows: list[list[float]]) -> Whitened:
+def plain(rows: Sequence[Sequence[float]]) -> Whitened:
     """Features taken as they are."""
     width = len(rows[0])
     return Whitened(

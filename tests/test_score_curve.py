@@ -50,7 +50,7 @@ def test_a_curve_rises_strictly(hundredths: list[int]) -> None:
 
 def test_pooling_by_hand() -> None:
     def pool(rate: list[float], weight: list[float]) -> list[float]:
-        return score_curve._pool(np.array(rate), np.array(weight)).tolist()
+        return [float(value) for value in score_curve._pool(np.array(rate), np.array(weight))]
 
     assert pool([0.1, 0.2, 0.9], [1, 1, 1]) == [0.1, 0.2, 0.9]
     # (0.5·1 + 0.3·3) / 4 = 0.35

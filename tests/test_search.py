@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from indexer.catalogue.records import Medium, Movie, Track
 from indexer.errors import BadFilter, QueryError, UnknownItem
 from indexer.filter_columns import Filters
+from indexer.space import MEDIA
 from server.search import Query, Search
 
 FILM, SONG = "casablanca-1942", "stevie-wonder-superstition"
@@ -134,6 +135,59 @@ def test_avoid_pushes_away(search: Search) -> None:
         return sum(ranks) / len(ranks)
 
     assert mean_rank(without) > mean_rank(plain) + 20
+
+
+def mean_rank(search: Search, query: Query, ids: set[str]) -> float:
+    hits = search.find(replace(query, limit=1000, explain=False)).hits
+    ranks = [hit.rank for hit in hits if hit.id in ids]
+    assert len(ranks) == len(ids)
+    return sum(ranks) / len(ranks)
+
+
+@pytest.mark.parametrize("avoided", ["crazy", "the-sound-of-music-1965", "alien-1979", "psycho-1960"])
+@pytest.mark.parametrize("target", MEDIA)
+def test_what_fits_an_avoided_film_moves_down(search: Search, target: Medium, avoided: str) -> None:
+    """Its own twenty best go down, whatever was asked for."""
+    wanted = Query(target, tracks=(SONG,), text="a long road home")
+    fits = {hit.id for hit in search.find(Query(target, movies=(avoided,), limit=20)).hits}
+    without = replace(wanted, avoid_movies=(avoided,))
+    assert mean_rank(search, without, fits) > mean_rank(search, wanted, fits) + 5
+
+
+@pytest.mark.parametrize("target", MEDIA)
+def test_what_fits_an_avoided_song_or_text_moves_down(search: Search, target: Medium) -> None:
+    wanted = Query(target, movies=(FILM,))
+    for avoided in (Query(target, tracks=(SONG,), limit=20), Query(target, text="jazz club", limit=20)):
+        fits = {hit.id for hit in search.find(avoided).hits}
+        without = replace(wanted, avoid_tracks=avoided.tracks, avoid_text=avoided.text)
+        assert mean_rank(search, without, fits) > mean_rank(search, wanted, fits) + 5
+
+
+def test_a_good_match_is_more_likely_real_than_not(search: Search) -> None:
+    """Whether it is one hangs on the best of all hits, not on the page or its order."""
+    seen = set()
+    for year in range(1930, 2020, 5):
+        query = Query("movies", tracks=(SONG,), filters=Filters(year_min=year, year_max=year), explain=False)
+        answer = search.find(query)
+        best = max(hit.score for hit in answer.hits)
+        seen.add(best >= 0.5)
+        assert answer.good_match == (best >= 0.5)
+        assert search.find(replace(query, diversity=1.0)).good_match == answer.good_match
+        assert search.find(replace(query, offset=1, limit=1)).good_match == answer.good_match
+        assert search.find(replace(query, offset=5000)).good_match == answer.good_match
+    assert seen == {True, False}
+
+
+def test_nothing_left_by_the_filters_is_no_good_match(search: Search) -> None:
+    answer = search.find(Query("movies", tracks=(SONG,), filters=Filters(year_min=2500)))
+    assert (answer.total, answer.hits, answer.good_match) == (0, (), False)
+
+
+@pytest.mark.parametrize("method", ["crosstune", "popularity"])
+def test_a_method_that_the_version_lacks_says_how_to_get_it(search: Search, method: str) -> None:
+    with pytest.raises(QueryError, match=f"{method} is not in this version.*--methods") as caught:
+        search.find(Query("movies", tracks=(SONG,), method=method))
+    assert caught.value.field == "method"
 
 
 def test_words_find_what_they_say(search: Search) -> None:
