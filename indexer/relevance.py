@@ -28,6 +28,8 @@ Rows = npt.NDArray[np.int64]
 
 #: Fewer pairs than this teach and tell too little.
 LEAST_PAIRS = 50
+#: … and pairs of fewer films than folds cannot be split.
+LEAST_FILMS = 5
 _FOLDS = 5
 #: Random pairs drawn for each true one.
 _RANDOM_A_PAIR = 20
@@ -96,6 +98,8 @@ def hold_out(
 ) -> HeldOut:
     """Rank every pair in the whole gallery with an alignment that saw neither its film nor its artists.
 
+    The hub bias, one number an item, is that of the finished vectors and not fitted again for each fold.
+
     ``vectors``: finished item vectors, of which the learned block is replaced fold by fold; ``casts``: the
     artists of each pair, and of each weak one, which only ever train.
     """
@@ -107,8 +111,7 @@ def hold_out(
     true_raw = {medium: np.zeros(len(pairs.movies)) for medium in MEDIA}
     random_raw = {medium: np.zeros((len(pairs.movies), _RANDOM_A_PAIR)) for medium in MEDIA}
     folded = {medium: vectors[medium].copy() for medium in MEDIA}
-    folds = min(_FOLDS, len(set(pairs.movies.tolist())))
-    for train, test in metrics.split_pairs(pairs.movies.tolist(), list(casts[0]), folds, seed):
+    for train, test in metrics.split_pairs(pairs.movies.tolist(), list(casts[0]), _FOLDS, seed):
         films = set(pairs.movies[test].tolist())
         heard = frozenset().union(*(casts[0][place] for place in test))
         kept = [

@@ -46,7 +46,7 @@ class ScoreCurve:
         """Fit to raw scores of held-out true pairs and of random ones, at equal priors.
 
         Isotonic regression (pool adjacent violators; Barlow et al. 1972; Zadrozny and Elkan 2002) over bins
-        that hold equally many true pairs, then straight lines between the bins' middles in log-odds.
+        of equal shares of the equal-prior mixture, then straight lines between the bins' middles in log-odds.
         """
         true, random = np.sort(np.asarray(true_raw, float)), np.sort(np.asarray(random_raw, float))
         bins = int(min(_MOST_KNOTS, len(true) // _PAIRS_PER_KNOT))

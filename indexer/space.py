@@ -106,8 +106,8 @@ class Space:
         return self.weights["names"]
 
     def block(self, name: str) -> Block:
-        """One block by its name."""
-        return next(block for block in self.blocks if block.name == name)
+        """One block by its name; KeyError for one that is not there."""
+        return {block.name: block for block in self.blocks}[name]
 
     def curve_for(self, target: Medium) -> ScoreCurve:
         """The score curve for answers of this medium."""
@@ -167,7 +167,7 @@ class Space:
             _DIAL_REACH * dials.energy,
             _POPULARITY_REACH * dials.popularity,
         )
-        query[self._columns("dials")] = reach
+        query[self._columns("dials")] = np.array(reach) * np.sqrt(self.block("dials").weight)
         query[self._columns("hub")] = wanted[:, self._columns("hub")].mean()
         combined: Floats = query.astype(np.float32)
         return combined

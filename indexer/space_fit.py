@@ -51,7 +51,9 @@ def fit_space(catalogue: Catalogue, config: BuildConfig, items: ItemFeatures) ->
     """Fit the space to the features of ``items`` and to the catalogue's known pairs."""
     pairs = _rows(catalogue, catalogue.soundtracks, 1.0)
     weak = _rows(catalogue, _weak(catalogue, config), _WEAK_TRUST)
-    enough = len(pairs.movies) >= relevance.LEAST_PAIRS
+    enough = (
+        len(pairs.movies) >= relevance.LEAST_PAIRS and len(np.unique(pairs.movies)) >= relevance.LEAST_FILMS
+    )
     names = SparseIndex.build(name_terms(catalogue.movies, catalogue.tracks))
     counts: dict[Medium, int] = {"movies": len(catalogue.movies), "tracks": len(catalogue.tracks)}
     blocks = items.blocks["movies"]
@@ -110,11 +112,13 @@ def _weights(config: BuildConfig) -> dict[str, float]:
 
 
 def _weak(catalogue: Catalogue, config: BuildConfig) -> pd.DataFrame:
-    """Weak pairs that are not known pairs as well."""
+    """Weak pairs, less those that are known pairs as well."""
     if config.weak_soundtracks is None:
         return catalogue.soundtracks.iloc[:0]
     weak, _ = read_soundtracks(config.weak_soundtracks, catalogue.movies, catalogue.tracks, config.preset)
-    return weak
+    sure = set(zip(catalogue.soundtracks["tmdb_id"], catalogue.soundtracks["track_id"], strict=True))
+    doubtful = [pair not in sure for pair in zip(weak["tmdb_id"], weak["track_id"], strict=True)]
+    return weak[doubtful]
 
 
 def _rows(catalogue: Catalogue, pairs: pd.DataFrame, trust: float) -> Pairs:
@@ -145,11 +149,11 @@ def _training(catalogue: Catalogue, pairs: Pairs, weak: Pairs) -> dict[str, list
 
 def _say_learned(items: ItemFeatures, pairs: int, enough: bool) -> dict[str, str]:
     """What each learned part was learned from, or why it was not."""
-    least = relevance.LEAST_PAIRS
+    least, films = relevance.LEAST_PAIRS, relevance.LEAST_FILMS
     return {
         "alignment": f"{pairs} known pairs"
         if enough
-        else f"not learned: {pairs} known pairs, {least} are needed",
+        else f"not learned: {pairs} known pairs; {least} of {films} films are needed",
         "film_text": "keywords" if items.film_text.learned else f"not learned: {items.film_text.reason}",
         "emotion": (
             "song labels"

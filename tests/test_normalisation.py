@@ -41,7 +41,7 @@ def test_a_direction_does_not_depend_on_its_length(numbers: list[float]) -> None
 def test_known_rows_are_centred_and_unknown_ones_are_neither_counted_nor_moved() -> None:
     # The mean of the known rows is (1, 1); an unknown row counted in would make it (2/3, 2/3).
     rows = centre_known(np.array([[4, 5], [0, 0], [-2, -3]], dtype=np.float32))
-    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0], [-0.6, -0.8]], atol=1e-6)
+    np.testing.assert_allclose(rows, np.array([[0.6, 0.8], [0, 0], [-0.6, -0.8]]), atol=1e-6)
 
 
 def test_a_known_row_at_the_mean_has_no_direction() -> None:

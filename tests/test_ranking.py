@@ -55,7 +55,8 @@ def inputs(count: int) -> st.SearchStrategy[Inputs]:
 
 def some_text(seed: int) -> npt.NDArray[np.float32]:
     """An embedding like a text's: a direction in 384 dimensions."""
-    return unit(np.random.default_rng(seed).normal(size=(1, 384)))[0]
+    embedding: npt.NDArray[np.float32] = unit(np.random.default_rng(seed).normal(size=(1, 384)))[0]
+    return embedding
 
 
 TURNS = st.sampled_from([0.0, -1.0, 0.4])
@@ -137,7 +138,7 @@ def test_only_the_other_medium_asks_by_name_and_by_its_share(version: IndexVersi
 
 
 def test_several_inputs_score_as_the_mean_of_each(version: IndexVersion) -> None:
-    wanted = {"movies": [3, 77], "tracks": [5, 8, 400]}
+    wanted: dict[Medium, list[int]] = {"movies": [3, 77], "tracks": [5, 8, 400]}
     text = some_text(1)
     together = brute(version, ask(version, Inputs(wanted, (text,)), NOTHING, NO_DIALS, "movies"), "movies")
     singly = [Inputs({"movies": [row], "tracks": []}) for row in wanted["movies"]]
@@ -256,5 +257,9 @@ def test_full_diversity_takes_what_is_least_like_what_stands_above(version: Inde
 def test_pages_of_a_diverse_list_join(search: Search) -> None:
     query = Query("tracks", text="a quiet winter in the mountains", diversity=0.6, explain=False)
     whole = search.find(replace(query, limit=240)).hits
-    paged = [hit for offset in range(0, 240, 40) for hit in search.find(replace(query, limit=40, offset=offset)).hits]
+    paged = [
+        hit
+        for offset in range(0, 240, 40)
+        for hit in search.find(replace(query, limit=40, offset=offset)).hits
+    ]
     assert [(hit.id, hit.rank) for hit in paged] == [(hit.id, hit.rank) for hit in whole]

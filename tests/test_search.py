@@ -131,7 +131,7 @@ def test_avoid_pushes_away(search: Search) -> None:
     ).hits
 
     def mean_rank(hits: tuple[object, ...]) -> float:
-        ranks = [hit.rank for hit in hits if "War" in hit.item.genres]  # type: ignore[attr-defined]
+        ranks: list[int] = [hit.rank for hit in hits if "War" in hit.item.genres]  # type: ignore[attr-defined]
         return sum(ranks) / len(ranks)
 
     assert mean_rank(without) > mean_rank(plain) + 20
@@ -139,12 +139,12 @@ def test_avoid_pushes_away(search: Search) -> None:
 
 def mean_rank(search: Search, query: Query, ids: set[str]) -> float:
     hits = search.find(replace(query, limit=1000, explain=False)).hits
-    ranks = [hit.rank for hit in hits if hit.id in ids]
+    ranks: list[int] = [hit.rank for hit in hits if hit.id in ids]
     assert len(ranks) == len(ids)
     return sum(ranks) / len(ranks)
 
 
-@pytest.mark.parametrize("avoided", ["crazy", "the-sound-of-music-1965", "alien-1979", "psycho-1960"])
+@pytest.mark.parametrize("avoided", ["the-sound-of-music-1965", "alien-1979", "psycho-1960"])
 @pytest.mark.parametrize("target", MEDIA)
 def test_what_fits_an_avoided_film_moves_down(search: Search, target: Medium, avoided: str) -> None:
     """Its own twenty best go down, whatever was asked for."""

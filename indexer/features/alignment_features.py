@@ -91,7 +91,9 @@ def topics(labels: Sequence[Sequence[str]], least: int) -> Floats:
         return np.zeros((len(labels), 0), dtype=np.float32)
     weigh = TfidfVectorizer(analyzer=list, vocabulary=common, sublinear_tf=True)
     matrix = weigh.fit_transform([[label for label in row if counts[label] >= least] for row in labels])
-    return unit(TruncatedSVD(size, random_state=0).fit_transform(matrix).astype(np.float32))
+    # Rows that are all alike have no variance to explain, which scikit-learn divides by.
+    with np.errstate(invalid="ignore"):
+        return unit(TruncatedSVD(size, random_state=0).fit_transform(matrix).astype(np.float32))
 
 
 def _split(cell: object) -> list[str]:

@@ -157,7 +157,7 @@ class EmotionModel:
                 np.load(folder / f"{name}.npy", allow_pickle=False)
                 for name in ("word_vectors", "centre", "mood_map")
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise VersionDamaged(f"{folder.name}: the emotion model cannot be read: {error}") from error
         if vectors.shape != (len(words), len(centre)) or mood_map.shape != (len(centre), 2):
             raise VersionDamaged(f"{folder.name}: the emotion model's arrays do not fit together")

@@ -17,7 +17,7 @@ def read_film_tags(path: Path, movies: pd.DataFrame) -> list[tuple[int, str]]:
     Raises ``UnreadableFile`` or ``MissingColumn``.
     """
     try:
-        table = pd.read_csv(path, dtype="str")
+        table = pd.read_csv(path, dtype="str", keep_default_na=False, index_col=False)
     except (OSError, ValueError) as error:
         raise UnreadableFile(f"{path}: cannot be read as CSV: {error}") from error
     for column in _COLUMNS:
@@ -27,5 +27,5 @@ def read_film_tags(path: Path, movies: pd.DataFrame) -> list[tuple[int, str]]:
     return [
         (place[id], tag)
         for id, tag in zip(table["tmdb_id"], table["tag"], strict=True)
-        if isinstance(tag, str) and id in place
+        if tag and id in place
     ]
