@@ -214,7 +214,7 @@ def _build(options: argparse.Namespace) -> None:
         values |= _find_data(options.data, values)
     if options.starter:
         values |= {"movies": MOVIES, "tracks": TRACKS, "soundtracks": SOUNDTRACKS}
-    elif options.movies is None or options.tracks is None:
+    elif values["movies"] is None or values["tracks"] is None:
         raise SegueError(
             "build needs --movies FILE and --tracks FILE, or --starter for the starter catalogue"
         )

@@ -75,7 +75,6 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
         with log.stage("features"):
             texts = EncodedTexts(encoder, folder / versions.ENCODER, before, tell)
             items = describe_items(catalogue, config, texts.encode)
-            texts.write(folder)
         with log.stage("space"):
             tell("space", 0, 1)
             fitted = fit_space(catalogue, config, items)
@@ -101,6 +100,7 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
                 config.seed,
             )
             held = methods.fit_methods(config.methods, material, folder / versions.METHODS, on_progress)
+            texts.write(folder)
         manifest = {
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "counts": {medium: len(tables[medium]) for medium in MEDIA}

@@ -53,11 +53,11 @@ class BuildConfig:
     index_kind: str = "auto"
     text_weight: float = 1.0
     themes_weight: float = 0.067
-    mood_weight: float = 0.2
+    mood_weight: float = 0.1
     emotion_weight: float = 0.1
     learned_weight: float = 1.0
     names_weight: float = 2.5
-    hub_weight: float = 0.5
+    hub_weight: float = 0.45
     seed: int = 0
     publish: bool = True
     force: bool = False

@@ -129,11 +129,14 @@ class Space:
     def queries(self, source: Medium, items: Floats, target: Medium | None = None) -> Floats:
         """Query vectors (n, dimension) of items (n, dimension), each asked for singly.
 
-        Their dials ask for nothing, and themes are not compared within films, whose tables of themes are no
-        questions.
+        Their dials ask for nothing. Emotions answer words: between items they lowered what is found of known
+        pairs (docs/relevance.md), so there they are silent. Themes are not compared within films, whose tables
+        of themes are no questions.
         """
         asked = items.copy()
         asked[:, self._columns("dials")] = 0.0
+        if "emotion" in self.sizes:
+            asked[:, self._columns("emotion")] = 0.0
         if source == target == "movies":
             asked[:, self._columns("themes")] = 0.0
         asked[:, self._columns("hub")] = 1.0

@@ -37,11 +37,17 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query ready to be ranked: its vector, the names it asks for, and how much these count."""
+    """A query ready to be ranked: its vector, the names it asks for, and how much these count.
+
+    ``inputs`` (n, dimension): the query of each input alone, films first, texts last; ``named`` (n): the item whose
+    names it asks for, if any.
+    """
 
     vector: Floats
     names: SparseQuery
     names_weight: float
+    inputs: Floats
+    named: tuple[tuple[Medium, int] | None, ...]
 
 
 def ask(version: IndexVersion, wanted: Inputs, avoided: Inputs, dials: Dials, target: Medium) -> Asked:
@@ -50,10 +56,14 @@ def ask(version: IndexVersion, wanted: Inputs, avoided: Inputs, dials: Dials, ta
     # Names link the media; within one they would only find the same artist again.
     named = [(other, row) for row in wanted.rows[other]]
     unnamed = [(other, row) for row in avoided.rows[other]]
+    inputs = _vectors(version, wanted, target)
+    items = [(medium, row) for medium in MEDIA for row in wanted.rows[medium]]
     return Asked(
-        version.space.combine(_vectors(version, wanted, target), _vectors(version, avoided, target), dials),
+        version.space.combine(inputs, _vectors(version, avoided, target), dials),
         version.names.combine(named, unnamed),
         version.space.names_weight * len(named) / wanted.count,
+        inputs,
+        (*(item if item[0] == other else None for item in items), *(None for _ in wanted.texts)),
     )
 
 
@@ -78,6 +88,19 @@ def rank(
     scores = np.concatenate([found.scores[plain], named]).astype(np.float32)
     best = np.lexsort((both, -scores))[:depth]
     return both[best], scores[best]
+
+
+def nearest_inputs(version: IndexVersion, asked: Asked, target: Medium, rows: Rows) -> Rows:
+    """The number of the input (n,) that each row has its highest score with."""
+    if len(asked.inputs) == 1:
+        return np.zeros(len(rows), dtype=np.int64)
+    scores = version.indexes[target].vectors(rows.tolist()) @ asked.inputs.T
+    for number, item in enumerate(asked.named):
+        if item is not None:
+            names = version.names.value(version.names.combine([item]), target, rows)
+            scores[:, number] += np.float32(version.space.names_weight) * names
+    nearest: Rows = scores.argmax(axis=1).astype(np.int64)
+    return nearest
 
 
 def diversify(version: IndexVersion, target: Medium, rows: Rows, scores: Floats, diversity: float) -> Rows:

@@ -242,6 +242,7 @@ class Matched(Ranked):
     """The place of a match and why it has it."""
 
     raw_score: float
+    based_on: str | None = Field(description="the input that this is nearest to: an id, or text")
     reasons: list[ReasonReply]
 
 
@@ -339,6 +340,7 @@ def show_hit(hit: Hit) -> dict[str, Any]:
         "rank": hit.rank,
         "score": hit.score,
         "raw_score": hit.raw_score,
+        "based_on": hit.based_on,
         "reasons": [{"term": r.term, "value": r.value, "text": r.text} for r in hit.reasons],
     }
     return {**place, **show_item(hit.item), "id": hit.id}

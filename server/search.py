@@ -18,9 +18,9 @@ from indexer.filter_columns import Filters
 from indexer.index_version import METHODS as METHODS_FOLDER
 from indexer.index_version import IndexVersion, open_version, report_file
 from indexer.methods.method import Method
-from indexer.space import NO_DIALS, Dials
+from indexer.space import MEDIA, NO_DIALS, Dials
 from server.explain import Explainer, Reason
-from server.ranking import DIVERSE_POOL, Inputs, ask, diversify, rank
+from server.ranking import DIVERSE_POOL, Inputs, ask, diversify, nearest_inputs, rank
 
 Floats = npt.NDArray[np.float32]
 
@@ -57,7 +57,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. ``score`` is the match score in [0, 1]; the values of ``reasons`` add up to ``raw_score``."""
+    """One answer. ``score`` is the match score in [0, 1]; the values of ``reasons`` add up to ``raw_score``.
+
+    ``based_on``: the id of the input that the hit is nearest to ("text" for the words); without it the score is lower
+    wherever there are several. None from methods other than segue.
+    """
 
     id: str
     rank: int
@@ -65,6 +69,7 @@ class Hit:
     raw_score: float
     reasons: tuple[Reason, ...]
     item: Movie | Track
+    based_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +162,19 @@ class Search:
         if query.explain:
             words = query.text.casefold().replace(",", " ").split()
             reasons = self._explainer.explain(asked, wanted, words, query.target, rows[page], items)
+        nearest = nearest_inputs(self._version, asked, query.target, rows[page])
         hits = tuple(
-            Hit(item.id, query.offset + place + 1, float(scores[at]), float(raw[at]), why, item)
-            for place, (at, item, why) in enumerate(zip(page.tolist(), items, reasons, strict=True))
+            Hit(item.id, query.offset + place + 1, float(scores[at]), float(raw[at]), why, item, near)
+            for place, (at, item, why, near) in enumerate(
+                zip(page.tolist(), items, reasons, self._name_inputs(wanted, nearest), strict=True)
+            )
         )
         return Answer(self.name, total, hits, good)
+
+    def _name_inputs(self, wanted: Inputs, numbers: npt.NDArray[np.int64]) -> list[str]:
+        names = [id for medium in MEDIA for id in self._version.store.ids(medium, list(wanted.rows[medium]))]
+        names += ["text"] * len(wanted.texts)
+        return [names[number] for number in numbers.tolist()]
 
     def _find_by_method(
         self, query: Query, wanted: Inputs, avoided: Inputs, allowed: npt.NDArray[np.bool_], total: int
@@ -170,7 +183,8 @@ class Search:
         for field, given in (
             ("text", wanted.texts),
             ("avoid", avoided.count),
-            ("dials", query.dials != NO_DIALS),
+            ("mood", bool(query.dials.valence or query.dials.energy)),
+            ("popularity", query.dials.popularity),
             ("diversity", query.diversity),
         ):
             if given:

@@ -161,10 +161,15 @@ def test_taking_away_what_a_hit_rests_on_lowers_its_score(
                 for some in (ids, *([id] for id in ids))
             )
         )
+        based_on = {
+            hit.id: hit.based_on
+            for hit in search.find(Query(target, **{source: tuple(ids)}, limit=10, explain=False)).hits  # type: ignore[arg-type]
+        }
         for hit in list(whole)[:10]:
             fits = [scores[hit] for scores in single]
             assert whole[hit] == pytest.approx(sum(fits) / 3, abs=1e-5)
             gone = fits.index(max(fits))
+            assert based_on[hit] == ids[gone]
             left = Query(target, **{source: tuple(ids[:gone] + ids[gone + 1 :])}, limit=1000, explain=False)  # type: ignore[arg-type]
             after = {other.id: other.raw_score for other in search.find(left).hits}
             assert after[hit] < whole[hit]

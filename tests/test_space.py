@@ -122,21 +122,21 @@ def test_terms_add_up_to_the_inner_product() -> None:
         ("tracks", "tracks", 1.0),
     ],
 )
-def test_a_query_of_an_item_turns_no_dials_and_counts_the_hub(
+def test_a_query_of_an_item_turns_no_dials_says_no_emotion_and_counts_the_hub(
     source: Medium, target: Medium, theme: float
 ) -> None:
     item = full_item()
     before = item.copy()
     asked = make_space().queries(source, item, target)[0]
-    np.testing.assert_allclose(asked, [2, 0, 0, theme, 0.6, 0.8, 0.5, 1, 1.5, 3, 0, 0, 0, 1], rtol=1e-6)
+    np.testing.assert_allclose(asked, [2, 0, 0, theme, 0.6, 0.8, 0, 0, 0, 3, 0, 0, 0, 1], rtol=1e-6)
     assert item.tolist() == before.tolist()
 
 
 def test_the_score_between_items_is_the_likeness_less_the_hub_bias() -> None:
     space, item = make_space(), full_item()
     query = space.queries("tracks", item, "movies")[0]
-    # 4·1 + 0.25·4 + 1 + 0.25·14 + 9·1, no dials, less the bias of 0.2.
-    assert float(item[0] @ query) == pytest.approx(4 + 1 + 1 + 3.5 + 9 - 0.2, abs=1e-5)
+    # 4·1 + 0.25·4 + 1 + 9·1, no dials and no emotion, less the bias of 0.2.
+    assert float(item[0] @ query) == pytest.approx(4 + 1 + 1 + 9 - 0.2, abs=1e-5)
 
 
 def test_a_text_asks_by_text_themes_and_emotion_and_not_by_the_hub() -> None:
