@@ -80,8 +80,7 @@ class Alignment:
         weights /= weights.sum()
         left = tracks[pairs.tracks].astype(np.float64)
         right = movies[pairs.movies].astype(np.float64)
-        cross = (left * weights[:, None]).T @ right
-        u, strengths, v = np.linalg.svd(cross, full_matrices=False)
+        u, strengths, v = _decompose((left * weights[:, None]).T, right)
         # The sign of a singular pair is arbitrary; fixing it keeps builds the same to the byte.
         signs = np.where(u[np.abs(u).argmax(axis=0), np.arange(u.shape[1])] < 0, -1.0, 1.0)
         kept = slice(0, min(dimension, len(strengths)))
@@ -94,3 +93,16 @@ class Alignment:
         """Learned coordinates (n, k) float32, not yet of unit length, of whitened features (n, d)."""
         projected: Floats = whitened @ self.maps[medium]
         return projected
+
+
+def _decompose(
+    left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Singular value decomposition of ``left @ right``, (d, p) and (p, e), by way of (p, p) where pairs are few."""
+    if left.shape[1] >= min(left.shape[0], right.shape[1]):
+        whole = np.linalg.svd(left @ right, full_matrices=False)
+        return whole.U, whole.S, whole.Vh
+    outer, inner = np.linalg.qr(left)
+    other_outer, other_inner = np.linalg.qr(right.T)
+    u, strengths, v = np.linalg.svd(inner @ other_inner.T, full_matrices=False)
+    return outer @ u, strengths, v @ other_outer.T
