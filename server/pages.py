@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from flask import Blueprint, Response, render_template, request, send_file
+from flask import Blueprint, Response, render_template, request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticUseDefault
 from werkzeug.exceptions import NotFound
@@ -94,7 +94,7 @@ def make_pages(current: Current) -> Blueprint:
             raise NotFound(
                 "This version has no evaluation report. Write one with: python -m indexer evaluate --pairs FILE --html"
             )
-        return send_file(path.resolve(), mimetype="text/html")
+        return Response(path.read_bytes(), mimetype="text/html")
 
     return pages
 

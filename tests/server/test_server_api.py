@@ -65,8 +65,15 @@ def test_search_replies_with_every_value_in_order(client):
     assert body["query"] == {**ECHO, "text": "rain"}
     assert body["total"] == 31
     assert body["good_match"] is True
-    assert body["results"][0] == {**FILM, "rank": 1, "score": 0.75, "raw_score": 0.375, "reasons": REASONS}
-    assert list(body["results"][0])[:5] == ["id", "rank", "score", "raw_score", "reasons"]
+    assert body["results"][0] == {
+        **FILM,
+        "rank": 1,
+        "score": 0.75,
+        "raw_score": 0.375,
+        "based_on": None,
+        "reasons": REASONS,
+    }
+    assert list(body["results"][0])[:6] == ["id", "rank", "score", "raw_score", "based_on", "reasons"]
     assert [hit["id"] for hit in body["results"]] == ["680", "x-9"]
 
 
