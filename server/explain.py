@@ -70,6 +70,7 @@ class Explainer:
             for item in self._items(medium, places):
                 labels |= _labels(item)
         mood = self._wanted_mood(wanted)
+        pairs = self._say_pairs(asked.vector, vectors, wanted, target)
         explained = []
         for place, item in enumerate(items):
             texts = {
@@ -77,7 +78,7 @@ class Explainer:
                 "themes": "alike in their themes",
                 "mood": _say_mood(mood, self._version.moods[target][rows[place]]),
                 "emotion": self._say_emotion(asked.vector, vectors[place]),
-                "learned": self._say_pair(asked.vector, vectors[place], wanted, target),
+                "learned": pairs[place],
                 "dials": "as the dials ask",
                 "hub": "fits almost anything, so it counts for less",
             }
@@ -137,22 +138,26 @@ class Explainer:
         )
         return movies[:, block.start : block.stop], tracks[:, block.start : block.stop]
 
-    def _say_pair(self, vector: Floats, item: Floats, wanted: Inputs, target: Medium) -> str:
-        """Name the known pair that is nearest to the query and the hit at once."""
+    def _say_pairs(self, vector: Floats, items: Floats, wanted: Inputs, target: Medium) -> list[str]:
+        """Name, for each hit, the known pair that is nearest to the query and the hit at once."""
         block = self._version.space.block("learned")
         if not len(self._version.pairs) or block.start == block.stop:
-            return "as songs and films of known soundtracks go together"
+            return ["as songs and films of known soundtracks go together"] * len(items)
         movies, tracks = self._pairs
         columns = slice(block.start, block.stop)
         # Within a medium both are likened to the same side of the pair.
         here, there = (movies, tracks) if target == "movies" else (tracks, movies)
         other: Medium = "tracks" if target == "movies" else "movies"
         asked_side = there if wanted.rows[other] or not wanted.rows[target] else here
-        likeness = here @ item[columns] + asked_side @ vector[columns]
-        film, song = self._version.pairs[int(likeness.argmax())].tolist()
-        film_title = self._version.store.movies([film])[0].title
-        song_title = self._version.store.tracks([song])[0].title
-        return f"as “{song_title}” stands in “{film_title}”"
+        likeness = np.einsum("hk,pk->hp", items[:, columns], here) + asked_side @ vector[columns]
+        nearest = self._version.pairs[likeness.argmax(axis=1)]
+        films, songs = (np.unique(nearest[:, side], return_inverse=True) for side in (0, 1))
+        titles = [film.title for film in self._version.store.movies(films[0].tolist())]
+        names = [song.title for song in self._version.store.tracks(songs[0].tolist())]
+        return [
+            f"as “{names[song]}” stands in “{titles[film]}”"
+            for film, song in zip(films[1].tolist(), songs[1].tolist(), strict=True)
+        ]
 
 
 def _labels(item: Movie | Track) -> set[str]:

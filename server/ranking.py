@@ -83,7 +83,9 @@ def rank(
     if allowed is not None:
         rows, values = rows[allowed[rows]], values[allowed[rows]]
     plain = ~np.isin(found.rows, rows)
-    named = index.vectors(rows.tolist()) @ asked.vector + np.float32(asked.names_weight) * values
+    # Not a matrix product: its threads would wait for those of the search before, which cost more than the work.
+    products = np.einsum("ij,j->i", index.vectors(rows.tolist()), asked.vector)
+    named = products + np.float32(asked.names_weight) * values
     both = np.concatenate([found.rows[plain], rows])
     scores = np.concatenate([found.scores[plain], named]).astype(np.float32)
     best = np.lexsort((both, -scores))[:depth]
