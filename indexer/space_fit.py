@@ -79,7 +79,8 @@ def fit_space(catalogue: Catalogue, config: BuildConfig, items: ItemFeatures) ->
     bias = relevance.fit_hub_bias(relevance.Scorer(space, vectors, names), counts, config.seed)
     hub = space.block("hub").start
     for medium in MEDIA:
-        vectors[medium][:, hub] = -config.hub_weight * bias[medium]
+        # Around the median, which changes no order: an ordinary item is neither held back nor helped.
+        vectors[medium][:, hub] = -config.hub_weight * (bias[medium] - np.median(bias[medium]))
     card = None
     if enough:
         casts = _casts(catalogue, pairs), _casts(catalogue, weak)

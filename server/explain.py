@@ -31,6 +31,7 @@ _UNLIKE = {
     "emotion": "they differ in emotion",
     "learned": "unlike songs and films of known soundtracks",
     "dials": "the dials ask for something else",
+    "hub": "fits almost anything, so it counts for less",
 }
 
 
@@ -80,16 +81,14 @@ class Explainer:
                 "emotion": self._say_emotion(asked.vector, vectors[place]),
                 "learned": pairs[place],
                 "dials": "as the dials ask",
-                "hub": "fits almost anything, so it counts for less",
+                "hub": "seldom fits anything else, so it counts for more",
             }
             # A term of exactly nothing (a medium without data, a dial left alone) is no reason.
             reasons = [
                 Reason(
                     block.name,
                     float(terms[place, number]),
-                    texts[block.name]
-                    if terms[place, number] > 0 or block.name == "hub"
-                    else _UNLIKE[block.name],
+                    texts[block.name] if terms[place, number] > 0 else _UNLIKE[block.name],
                 )
                 for number, block in enumerate(space.blocks)
                 if terms[place, number] != 0
