@@ -30,6 +30,7 @@ from indexer.catalogue.records import (
     Movie,
     Track,
     movie_from_cells,
+    other_medium,
     track_from_cells,
 )
 from indexer.errors import InputError, SegueError, UnknownItem, VersionDamaged, VersionError, VersionFormat
@@ -322,7 +323,7 @@ class CatalogueStore:
         shown = ascii(item if len(item) <= 60 else item[:60] + "…")
         if "/" in item or item.count(":") > 1:
             return f"{shown} is an address, not the id of a {noun}: give its last part alone"
-        if self._rows_by_id("movies" if medium == "tracks" else "tracks", [item]):
+        if self._rows_by_id(other_medium(medium), [item]):
             return f"{shown} is not the id of a {noun}; it is one of the {other}"
         return f"no {noun} has the id {shown}; look it up by title with /v1/{medium}?q="
 

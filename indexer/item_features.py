@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.catalogue.records import SEPARATOR, Medium
+from indexer.catalogue.records import Medium, split_cell
 from indexer.config import BuildConfig
 from indexer.features import film_text
 from indexer.features.alignment_features import movie_features, track_features
@@ -56,7 +56,7 @@ def describe_items(catalogue: Catalogue, config: BuildConfig, encode: Encode) ->
         "movies": encode(describe_movies(movies), "films"),
         "tracks": encode(describe_tracks(tracks), "songs"),
     }
-    keywords = [_parts(cell) for cell in movies["keywords"]]
+    keywords = [split_cell(cell) for cell in movies["keywords"]]
     overviews = [
         ". ".join(_known(cells)) for cells in zip(movies["tagline"], movies["overview"], strict=True)
     ]
@@ -65,7 +65,7 @@ def describe_items(catalogue: Catalogue, config: BuildConfig, encode: Encode) ->
         overview=encode(overviews, "overviews"),
         title=encode([str(title) for title in movies["title"]], "film titles"),
         keywords=keywords,
-        genres=[_parts(cell) for cell in movies["genres"]],
+        genres=[split_cell(cell) for cell in movies["genres"]],
     )
     tags = read_film_tags(config.movie_tags, movies) if config.movie_tags is not None else []
     film = film_text.fit(parts, lambda texts: encode(texts, "keywords"), config.seed, tags=tags)
@@ -120,10 +120,6 @@ def _dials(moods: Floats, popularity: pd.Series) -> Floats:
     shares = popularity.rank(pct=True).to_numpy(dtype=np.float64, na_value=np.nan)
     columns = np.column_stack([moods.astype(np.float64), shares])
     return np.nan_to_num(2.0 * columns - 1.0).astype(np.float32)
-
-
-def _parts(cell: object) -> list[str]:
-    return [part for part in cell.split(SEPARATOR) if part] if isinstance(cell, str) else []
 
 
 def _known(cells: Sequence[object]) -> list[str]:

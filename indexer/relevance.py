@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from indexer import metrics
 from indexer.alignment import Alignment, Pairs, Whitened
-from indexer.catalogue.records import Medium
+from indexer.catalogue.records import Medium, other_medium
 from indexer.normalisation import unit
 from indexer.score_curve import ScoreCurve
 from indexer.space import MEDIA, Space
@@ -73,7 +73,7 @@ def fit_hub_bias(scorer: Scorer, counts: Mapping[Medium, int], seed: int) -> dic
     rng = np.random.default_rng(seed)
     bias = {}
     for target in MEDIA:
-        source: Medium = "tracks" if target == "movies" else "movies"
+        source = other_medium(target)
         bank = rng.choice(counts[source], min(_BANK, counts[source]), replace=False).astype(np.int64)
         top: Floats | None = None
         for start in range(0, len(bank), 500):
@@ -129,7 +129,7 @@ def hold_out(
             folded[medium][:, columns] = projected * np.float32(np.sqrt(learned.weight))
         scorer = Scorer(space, folded, names)
         for target in MEDIA:
-            source: Medium = "tracks" if target == "movies" else "movies"
+            source = other_medium(target)
             for start in range(0, len(test), 200):
                 some = test[start : start + 200]
                 asked, place = np.unique(rows[source][some], return_inverse=True)
@@ -157,9 +157,9 @@ def make_card(
         "films": len(set(pairs.movies.tolist())),
         "folds": _FOLDS,
     }
-    for target, name in (("movies", "song_to_film"), ("tracks", "film_to_song")):
-        medium: Medium = "movies" if target == "movies" else "tracks"
-        source: Medium = "tracks" if target == "movies" else "movies"
+    names: dict[Medium, str] = {"movies": "song_to_film", "tracks": "film_to_song"}
+    for medium, name in names.items():
+        source = other_medium(medium)
         ranks = held.ranks[medium]
         asked = rng.choice(counts[source], min(_LISTS, counts[source]), replace=False).astype(np.int64)
         length = min(_LIST_LENGTH, counts[medium])

@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -86,7 +87,7 @@ class Space:
     emotion: EmotionModel | None = None
     curves: Mapping[Medium, ScoreCurve] = field(default_factory=lambda: dict.fromkeys(MEDIA, ScoreCurve()))
 
-    @property
+    @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks in the order of their columns."""
         found, start = [], 0

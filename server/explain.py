@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from indexer.catalogue.records import Medium, Movie, Track
+from indexer.catalogue.records import Medium, Movie, Track, other_medium
 from indexer.features.mood_scale import describe_mood
 from indexer.index_version import IndexVersion
 from server.ranking import Asked, Inputs
@@ -146,7 +146,7 @@ class Explainer:
         columns = slice(block.start, block.stop)
         # Within a medium both are likened to the same side of the pair.
         here, there = (movies, tracks) if target == "movies" else (tracks, movies)
-        other: Medium = "tracks" if target == "movies" else "movies"
+        other = other_medium(target)
         asked_side = there if wanted.rows[other] or not wanted.rows[target] else here
         likeness = np.einsum("hk,pk->hp", items[:, columns], here) + asked_side @ vector[columns]
         nearest = self._version.pairs[likeness.argmax(axis=1)]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticUseDefault
 from werkzeug.exceptions import NotFound
 
-from indexer.catalogue.records import Medium, Movie, Track
+from indexer.catalogue.records import Medium, Movie, Track, other_medium
 from indexer.errors import SegueError
 from server.api import Current, item_in_address
 from server.problems import describe_problem, find_status
@@ -114,7 +114,7 @@ def show_facts(item: Movie | Track) -> str:
 def _show(current: Current, asked: PageQuery) -> Shown:
     if asked.id:
         search = current()
-        target: Medium = "movies" if asked.medium == "tracks" else "tracks"
+        target = other_medium(asked.medium)
         with item_in_address():
             chosen = search.item(asked.medium, asked.id)
         ids = (asked.id,)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from indexer.catalogue.records import Medium
+from indexer.catalogue.records import Medium, other_medium
 from indexer.index_version import IndexVersion
 from indexer.normalisation import unit
 from indexer.space import MEDIA, Dials
@@ -52,7 +52,7 @@ class Asked:
 
 def ask(version: IndexVersion, wanted: Inputs, avoided: Inputs, dials: Dials, target: Medium) -> Asked:
     """Make one query of all inputs: its score is the mean of their scores, less what is avoided, plus the dials."""
-    other: Medium = "tracks" if target == "movies" else "movies"
+    other = other_medium(target)
     # Names link the media; within one they would only find the same artist again.
     named = [(other, row) for row in wanted.rows[other]]
     unnamed = [(other, row) for row in avoided.rows[other]]

@@ -11,6 +11,17 @@ Medium = Literal["movies", "tracks"]
 #: Joins the parts of a multi-valued cell (genres, keywords, artists, tags, other ids).
 SEPARATOR = "|"
 
+
+def other_medium(medium: Medium) -> Medium:
+    """Songs for films, films for songs."""
+    return "tracks" if medium == "movies" else "movies"
+
+
+def split_cell(cell: object) -> list[str]:
+    """Parts of a multi-valued cell, empty ones left out; none for a cell that is no text."""
+    return [part for part in cell.split(SEPARATOR) if part] if isinstance(cell, str) else []
+
+
 #: Spotify's audio features with their documented ranges (Spotify Web API reference, "audio features").
 AUDIO_FEATURES: dict[str, tuple[float, float]] = {
     "danceability": (0.0, 1.0),

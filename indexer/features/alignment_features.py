@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from indexer.catalogue.records import AUDIO_FEATURES, SEPARATOR
+from indexer.catalogue.records import AUDIO_FEATURES, split_cell
 from indexer.features.song_labels import gather_years
 from indexer.normalisation import centre_known, unit
 
@@ -29,7 +29,7 @@ def movie_features(movies: pd.DataFrame, sentences: Floats, texts: Floats, keywo
 
     ``sentences``, ``keywords``: embeddings (n, 384), zeros where unknown; ``texts``: the film text block.
     """
-    genres = [_split(cell) for cell in movies["genres"]]
+    genres = [split_cell(cell) for cell in movies["genres"]]
     names = sorted({genre for labels in genres for genre in labels})
     spoken = Counter(str(cell) for cell in movies["language"].dropna())
     languages = [
@@ -44,7 +44,7 @@ def movie_features(movies: pd.DataFrame, sentences: Floats, texts: Floats, keywo
             _GENRE_WEIGHT * _flags(genres, names),
             _LANGUAGE_WEIGHT * _flags(spoken_rows, languages),
             _era(movies["year"].to_numpy(dtype=np.float64, na_value=np.nan)),
-            topics([_split(cell) for cell in movies["keywords"]], _LEAST_KEYWORDED),
+            topics([split_cell(cell) for cell in movies["keywords"]], _LEAST_KEYWORDED),
         ],
         axis=1,
     ).astype(np.float32)
@@ -94,10 +94,6 @@ def topics(labels: Sequence[Sequence[str]], least: int) -> Floats:
     # Rows that are all alike have no variance to explain, which scikit-learn divides by.
     with np.errstate(invalid="ignore"):
         return unit(TruncatedSVD(size, random_state=0).fit_transform(matrix).astype(np.float32))
-
-
-def _split(cell: object) -> list[str]:
-    return [part for part in cell.split(SEPARATOR) if part] if isinstance(cell, str) else []
 
 
 def _flags(rows: Sequence[Sequence[str]], names: Sequence[str]) -> Floats:

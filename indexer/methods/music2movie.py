@@ -14,6 +14,7 @@ from indexer.catalogue.records import Medium
 from indexer.errors import UnsupportedQuery, VersionDamaged
 from indexer.methods.arrays import read_array, read_plain
 from indexer.methods.method import Floats, Material, Method, Rows
+from indexer.normalisation import unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +103,7 @@ class Music2Movie(Method):
                 medium: int((~rows.any(axis=1)).sum()) for medium, rows in zip(_MEDIA, arranged, strict=True)
             },
         }
-        return cls({m: _unit(rows) for m, rows in zip(_MEDIA, arranged, strict=True)}, facts)
+        return cls({m: unit(rows) for m, rows in zip(_MEDIA, arranged, strict=True)}, facts)
 
     @staticmethod
     def _arrange(
@@ -202,9 +203,3 @@ def _scale(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     low, high = (known.min(), known.max()) if len(known) else (0.0, 0.0)
     span = high - low if high > low else 1.0
     return np.nan_to_num((values - low) / span, nan=0.0)
-
-
-def _unit(rows: npt.NDArray[np.float64]) -> Floats:
-    """Rows at length 1, zero rows left zero."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)

@@ -13,6 +13,7 @@ from indexer.catalogue.records import Medium
 from indexer.errors import VersionDamaged
 from indexer.methods.arrays import read_array
 from indexer.methods.method import Floats, Material, Method, Rows
+from indexer.normalisation import unit
 
 Halves = npt.NDArray[np.float16]
 
@@ -36,7 +37,7 @@ class TextCosine(Method):
     @classmethod
     def fit(cls, material: Material) -> Self:
         """Bring the embeddings to unit length."""
-        return cls({medium: _unit(material.texts[medium]) for medium in get_args(Medium)})
+        return cls({medium: unit(material.texts[medium]).astype(np.float16) for medium in get_args(Medium)})
 
     def scores(self, source: Medium, rows: Rows, target: Medium) -> Floats:
         """Cosines, (rows, items) float32 in [−1, 1]."""
@@ -68,9 +69,3 @@ class TextCosine(Method):
         if len(set(widths.values())) != 1:
             raise VersionDamaged(f"{folder.name}: embeddings of different widths, {widths}")
         return cls(embeddings)
-
-
-def _unit(rows: Floats) -> Halves:
-    """Rows at length 1, zero rows left zero."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.where(lengths > 0, lengths, 1.0)).astype(np.float16)
