@@ -36,14 +36,12 @@ from indexer.evaluate import (
     Settings,
     Unsupported,
     evaluate,
-    evaluate_emotion_words,
-    evaluate_mood,
-    evaluate_tags,
-    format_table,
     leave_out_trained,
     read_pairs,
 )
+from indexer.evaluation_labels import evaluate_emotion_words, evaluate_mood, evaluate_tags
 from indexer.evaluation_report import page
+from indexer.evaluation_table import format_table
 from indexer.index_version import IndexVersion
 from indexer.methods.arrays import read_array
 from indexer.methods.spotiflix_clusters import SpotiflixClusters

@@ -17,13 +17,11 @@ from indexer.evaluate import (
     Settings,
     Unsupported,
     evaluate,
-    evaluate_emotion_words,
-    evaluate_mood,
-    evaluate_tags,
-    format_table,
     leave_out_trained,
     read_pairs,
 )
+from indexer.evaluation_labels import evaluate_emotion_words, evaluate_mood, evaluate_tags
+from indexer.evaluation_table import format_table
 from indexer.metrics import Interval
 
 SETTINGS = Settings(draws=200, flips=2000, random_queries=8, list_length=2)
