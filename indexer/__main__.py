@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -13,8 +14,8 @@ from typing import Any
 
 from indexer import index_version as versions
 from indexer import methods
-from indexer.config import DEFAULT_ENCODER, BuildConfig
-from indexer.errors import SegueError, VersionNotFound
+from indexer.config import DEFAULT_ENCODER, TARGET_RECALL, BuildConfig
+from indexer.errors import SegueError, VersionError, VersionNotFound
 from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
 
 #: Files that teach or fit something, by setting, and what each is for.
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 refused with one line on stderr, 130 interrupted."""
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], None] = options.run
+    served = _name_served(options.indexes)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         run(options)
@@ -62,10 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"segue: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"segue: {error.strerror or error}: {error.filename or 'no file named'}", file=sys.stderr)
+        print(
+            f"segue: {_explain(error, options.indexes)}; {_compare(served, options.indexes)}", file=sys.stderr
+        )
+        return 1
+    except MemoryError as error:
+        print(f"segue: there is not enough memory for this: {error or 'none is left'}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\nsegue: interrupted; nothing was published, {_served(options.indexes)}", file=sys.stderr)
+        print(f"\nsegue: interrupted; {_compare(served, options.indexes)}", file=sys.stderr)
         return _INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -76,11 +83,35 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _served(indexes: Path) -> str:
+def _explain(error: OSError, indexes: Path) -> str:
+    """Say in one line what the system refused, and where."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        # Copying a folder goes on after a failure and gives all of them; the first tells enough.
+        _source, target, reason = error.args[0][0]
+        return f"cannot copy to {target}: {str(reason).partition('] ')[2].partition(':')[0] or reason}"
+    if error.strerror is None:
+        # Libraries that write by themselves say how much of it they wrote, or in their own words why not.
+        return f"cannot write all of a file in {indexes}: {error}"
+    return f"{error.strerror}: {error.filename or f'while at work in {indexes}'}"
+
+
+def _name_served(indexes: Path) -> str | None:
+    """What is served, empty if nothing is; None where that cannot be told."""
     try:
-        return f"{versions.current_name(indexes)} is still served"
+        return versions.current_name(indexes)
     except VersionNotFound:
-        return "and nothing was published before"
+        return ""
+    except (VersionError, OSError):
+        return None
+
+
+def _compare(before: str | None, indexes: Path) -> str:
+    now = _name_served(indexes)
+    if now is None:
+        return "what is served cannot be told"
+    if not now:
+        return "nothing is served yet"
+    return f"{now} is still served" if now == before else f"{now} is served now"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,7 +139,16 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--encoder", default=DEFAULT_ENCODER, help="sentence-transformers model: a folder or a name"
     )
-    build.add_argument("--index-kind", default="auto", help="auto, exact or hnsw")
+    build.add_argument("--index-kind", default="auto", help="auto, exact, codes, ivf, rabitq or hnsw")
+    build.add_argument(
+        "--target-recall",
+        type=float,
+        default=TARGET_RECALL,
+        help="recall@10 against the exact answer that an index is tuned to (default: %(default)s)",
+    )
+    build.add_argument(
+        "--index-memory-mib", type=int, help="memory that each medium's index may keep (default: no limit)"
+    )
     for name, about in LEARNING_FILES.items():
         build.add_argument(_flag(name), type=Path, help=about)
     build.add_argument(

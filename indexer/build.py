@@ -28,9 +28,10 @@ from indexer.features.text_encoder import TextEncoder
 from indexer.filter_columns import FilterColumns
 from indexer.item_features import describe_items
 from indexer.methods.method import Material
+from indexer.query_sample import pick_texts, sample_queries
 from indexer.space import MEDIA
 from indexer.space_fit import fit_space
-from indexer.vector_index import build_index
+from indexer.vector_index import IndexPlan, build_index
 
 _logger = logging.getLogger(__name__)
 
@@ -84,11 +85,14 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
             tell("space", 1, 1)
         kinds = {}
         with log.stage("index"):
+            short_texts = texts.encode(pick_texts(catalogue.movies, config.seed), "queries")
             for medium in MEDIA:
                 np.save(folder / versions.mood_file(medium), items.moods[medium], allow_pickle=False)
-                index = build_index(fitted.vectors[medium], config.index_kind)
-                index.write(folder / versions.index_file(medium))
-                kinds[medium] = {"kind": index.kind, "reason": index.reason}
+                asked = sample_queries(fitted.space, fitted.vectors, medium, short_texts, config.seed)
+                plan = IndexPlan(asked, config.target_recall, config.index_memory_bytes)
+                built = build_index(fitted.vectors[medium], config.index_kind, plan=plan)
+                built.index.write(folder / versions.index_file(medium))
+                kinds[medium] = built.describe()
             if items.emotions is not None:
                 np.save(folder / versions.EMOTIONS, items.emotions, allow_pickle=False)
         with log.stage("methods"):

@@ -13,6 +13,9 @@ from indexer.errors import ConfigError
 #: The published encoder that the indexer's requirements carry.
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 
+#: Recall@10 against the exact answer that an approximate index is tuned to.
+TARGET_RECALL = 0.99
+
 #: Settings that name a source file: what each is for is said by ``python -m indexer build --help``.
 SOURCES = (
     "movies",
@@ -51,6 +54,8 @@ class BuildConfig:
     preset: str = "default"
     encoder: str = DEFAULT_ENCODER
     index_kind: str = "auto"
+    target_recall: float = TARGET_RECALL
+    index_memory_mib: int | None = None
     text_weight: float = 1.0
     themes_weight: float = 0.067
     mood_weight: float = 0.1
@@ -69,6 +74,10 @@ class BuildConfig:
             weight = getattr(self, name)
             if not math.isfinite(weight) or weight < 0:
                 raise ConfigError(f"{name} must be a number of at least 0, not {weight}")
+        if not 0 < self.target_recall <= 1:
+            raise ConfigError(f"target_recall must be above 0 and at most 1, not {self.target_recall}")
+        if self.index_memory_mib is not None and self.index_memory_mib < 1:
+            raise ConfigError(f"index_memory_mib must be at least 1, not {self.index_memory_mib}")
         if self.text_weight + self.mood_weight == 0:
             raise ConfigError("text_weight and mood_weight are both 0, so nothing could be compared")
         if (self.song_emotions is None) != (self.emotion_words is None):
@@ -94,6 +103,11 @@ class BuildConfig:
         """Plain values for the manifest: file names instead of paths, which differ between machines."""
         plain = asdict(self)
         return {name: _plain(value) for name, value in plain.items()}
+
+    @property
+    def index_memory_bytes(self) -> int | None:
+        """Memory that each medium's index may keep, None where it is not limited."""
+        return None if self.index_memory_mib is None else self.index_memory_mib * 2**20
 
     @property
     def files(self) -> dict[str, Path]:

@@ -12,40 +12,61 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer import vector_index
 from indexer.errors import ConfigError, VersionDamaged, VersionFormat
 from indexer.vector_index import (
+    CodedParams,
     ExactIndex,
     HnswIndex,
     HnswParams,
+    IndexPlan,
     VectorIndex,
     build_index,
+    choose,
+    hnsw,
     open_index,
     set_threads,
 )
 
-#: "walk" is "hnsw" that never steps aside for a scan, so that the graph itself answers however few the rows.
-CASES = ("exact", "hnsw", "walk")
+#: "walk" is "hnsw" that never steps aside for a scan, so that the graph itself answers however few the rows; likewise
+#: "coded", "lists" and "bits" are "codes", "ivf" and "rabitq" that always look for candidates by codes.
+CASES = ("exact", "hnsw", "walk", "codes", "coded", "lists", "bits")
+KINDS = {"walk": "hnsw", "coded": "codes", "lists": "ivf", "bits": "rabitq"}
+#: What follows FAISS's own bytes in a file and says that it is whole.
+MARK_BYTES = 16
+#: Kinds whose vectors are rounded to float16, which holds small integers exactly.
+HALVES = ("lists", "bits")
 # A beam this narrow makes the graph itself answer at sizes that tests can afford.
 NARROW = HnswParams(m=16, ef_construction=80, ef_search=64)
 
 Array = npt.NDArray[Any]
 
 
-def walking(index: VectorIndex) -> VectorIndex:
-    setattr(index, "ROWS_PER_STEP", 0)  # noqa: B010
+def unaided(index: VectorIndex, case: str) -> VectorIndex:
+    """The index as the case wants it: without the exact scan that it takes where few rows are allowed."""
+    if case == "walk":
+        setattr(index, "ROWS_PER_STEP", 0)  # noqa: B010
+    elif case in KINDS:
+        setattr(index, "_gathered_rows", lambda: 0)  # noqa: B010
     return index
 
 
+def walking(index: VectorIndex) -> VectorIndex:
+    return unaided(index, "walk")
+
+
 def make(case: str, vectors: Array) -> VectorIndex:
-    if case == "exact":
-        return build_index(vectors, "exact")
-    index = build_index(vectors, "hnsw", NARROW)
-    return walking(index) if case == "walk" else index
+    kind = kind_of(case)
+    if kind == "exact":
+        return build_index(vectors, kind).index
+    if kind == "hnsw":
+        return unaided(build_index(vectors, kind, NARROW).index, case)
+    lists = 1 if kind == "codes" else 4
+    params = CodedParams(dimension=vectors.shape[-1] or 1, lists=lists, probes=lists, candidates=256)
+    return unaided(build_index(vectors, kind, params).index, case)
 
 
 def kind_of(case: str) -> str:
-    return "exact" if case == "exact" else "hnsw"
+    return KINDS.get(case, case)
 
 
 def brute_force(vectors: Array, query: Array, allowed: Array | None = None) -> tuple[list[int], list[float]]:
@@ -152,6 +173,8 @@ def test_a_score_depends_on_the_vector_alone(case: str, threads: int) -> None:
     # 12,000 rows: from 10,000 on, several threads make an unguarded flat search round differently.
     vectors, queries = clusters(12_000, 17, 3)
     vectors[9000:9040] = vectors[:40]
+    if case in HALVES:
+        vectors = vectors.astype(np.float16).astype(np.float32)
     index = make(case, vectors)
     exact = make("exact", vectors)
     set_threads(threads)
@@ -184,8 +207,7 @@ def test_a_written_index_answers_the_same(case: str, tmp_path: Path) -> None:
     built = make(case, vectors)
     built.write(tmp_path / "a.faiss")
     opened = open_index(tmp_path / "a.faiss", kind_of(case))
-    if case == "walk":
-        walking(opened)
+    unaided(opened, case)
     assert (opened.kind, opened.size, opened.dimension) == (kind_of(case), 1500, 12)
     assert opened.reason == "opened from a.faiss"
     allowed = np.arange(1500) % 3 == 0
@@ -227,6 +249,8 @@ def test_threads_do_not_disturb_each_other(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_stored_vectors_are_copies_of_what_was_given(case: str) -> None:
     vectors, _ = clusters(50, 5, 7)
+    if case in HALVES:
+        vectors = vectors.astype(np.float16).astype(np.float32)
     index = make(case, vectors)
     copies = index.vectors([49, 0, 0])
     assert copies.tobytes() == vectors[[49, 0, 0]].tobytes()
@@ -289,10 +313,22 @@ def test_a_truncated_file_is_damaged(case: str, tmp_path: Path) -> None:
     path = tmp_path / "movies.faiss"
     make(case, clusters(60, 4, 9)[0]).write(path)
     whole = path.read_bytes()
-    for length in [*range(130), *range(130, len(whole), 97), len(whole) - 1]:
+    end = len(whole) - MARK_BYTES
+    for length in [*range(130), *range(130, end, 97), end - 1]:
         path.write_bytes(whole[:length])
         with pytest.raises(VersionDamaged, match=r"movies\.faiss cannot be read as an index"):
             open_index(path, kind_of(case))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_file_without_its_mark_is_read_not_mapped(case: str, tmp_path: Path) -> None:
+    path = tmp_path / "movies.faiss"
+    vectors, queries = clusters(60, 4, 9)
+    built = make(case, vectors)
+    built.write(path)
+    path.write_bytes(path.read_bytes()[:-MARK_BYTES])
+    opened = unaided(open_index(path, kind_of(case)), case)
+    assert opened.search(queries[0], 60).rows.tolist() == built.search(queries[0], 60).rows.tolist()
 
 
 @pytest.mark.parametrize("kind, other", [("exact", "hnsw"), ("hnsw", "exact")])
@@ -316,31 +352,63 @@ def test_a_place_that_cannot_be_written_is_named(case: str, tmp_path: Path) -> N
 # --- kinds ------------------------------------------------------------------------------------------------
 
 
-def test_auto_takes_what_suits_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors, queries = clusters(1000, 16, 1)
-    small = build_index(vectors)
-    assert isinstance(small, ExactIndex)
-    assert small.kind == "exact"
-    assert small.reason == "1,000 × 16 vectors are 0 MiB, within the 512 MiB that are scanned whole"
-    monkeypatch.setattr(vector_index, "EXACT_LIMIT_BYTES", 1000 * 16 * 4 - 1)
-    large = build_index(vectors, params=NARROW)
-    assert large.kind == "hnsw"
-    assert "above" in large.reason
-    assert large.search(queries[0], 10).rows.tolist() == small.search(queries[0], 10).rows.tolist()
+def test_auto_compares_few_vectors_whole() -> None:
+    built = build_index(clusters(1000, 16, 1)[0])
+    assert isinstance(built.index, ExactIndex)
+    assert built.index.reason == "1,000 × 16 vectors are 0 MiB, within the 16 MiB that are compared whole"
+    assert built.describe()["recall_at_10"] == {}
+
+
+@pytest.mark.parametrize(
+    "rows, dimension, memory_mib, kind",
+    [
+        (4_000, 600, None, "exact"),
+        (4_000, 600, 9, "ivf"),
+        (18_571, 621, None, "codes"),
+        (81_982, 621, None, "codes"),
+        (81_982, 621, 210, "codes"),
+        (81_982, 621, 100, "ivf"),
+        (81_982, 621, 8, "rabitq"),
+        (300_001, 621, None, "ivf"),
+        (1_100_000, 621, 100, "rabitq"),
+    ],
+)
+def test_the_kind_goes_by_rows_and_memory(
+    rows: int, dimension: int, memory_mib: int | None, kind: str
+) -> None:
+    memory_bytes = None if memory_mib is None else memory_mib * 2**20
+    chosen, reason = choose.choose_kind(rows, dimension, memory_bytes)
+    assert chosen == kind
+    assert reason.startswith(f"{rows:,} × {dimension} vectors are ")
+    assert (f"{memory_mib} MiB may be used" in reason) == (memory_mib is not None)
 
 
 def test_unknown_kinds_and_settings_are_refused(tmp_path: Path) -> None:
     vectors = np.ones((2, 2), np.float32)
-    with pytest.raises(ConfigError, match="unknown index kind 'ivf'; known are: auto, exact, hnsw"):
-        build_index(vectors, "ivf")
-    with pytest.raises(ConfigError, match="an exact index has no settings"):
-        build_index(vectors, "exact", HnswParams())
+    with pytest.raises(
+        ConfigError, match="unknown index kind 'lsh'; known are: auto, exact, hnsw, codes, ivf, rabitq"
+    ):
+        build_index(vectors, "lsh")
+    for kind in ("exact", "auto"):
+        with pytest.raises(ConfigError, match=f"of the kind {kind}, which takes none"):
+            build_index(vectors, kind, HnswParams())
+    with pytest.raises(ConfigError, match="hnsw takes HnswParams, not CodedParams"):
+        build_index(vectors, "hnsw", CodedParams())
+    with pytest.raises(ConfigError, match="codes takes CodedParams, not HnswParams"):
+        build_index(vectors, "codes", HnswParams())
     with pytest.raises(ConfigError, match="hnsw m must be at least 2"):
         HnswParams(m=1)
     with pytest.raises(ConfigError, match="hnsw ef_search must be at least 1"):
         HnswParams(ef_search=0)
-    with pytest.raises(VersionFormat, match="this program reads: exact, hnsw"):
-        open_index(tmp_path / "x", "ivf")
+    with pytest.raises(ConfigError, match="codes candidates must be at least 1"):
+        CodedParams(candidates=0)
+    with pytest.raises(ConfigError, match="codes probes 3 are more than the 2 lists"):
+        CodedParams(lists=2, probes=3)
+    for target in (0.0, 1.01):
+        with pytest.raises(ConfigError, match="target recall must be above 0 and at most 1"):
+            IndexPlan(target_recall=target)
+    with pytest.raises(VersionFormat, match="this program reads: exact, hnsw, codes, ivf, rabitq"):
+        open_index(tmp_path / "x", "lsh")
     with pytest.raises(ValueError, match="at least one thread"):
         set_threads(0)
 
@@ -348,7 +416,7 @@ def test_unknown_kinds_and_settings_are_refused(tmp_path: Path) -> None:
 def test_the_seed_changes_the_graph_and_is_kept(tmp_path: Path) -> None:
     vectors, _ = clusters(500, 8, 1)
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        build_index(vectors, "hnsw", HnswParams(m=8, seed=seed)).write(tmp_path / name)
+        build_index(vectors, "hnsw", HnswParams(m=8, seed=seed)).index.write(tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()
 
@@ -358,7 +426,7 @@ def test_the_seed_changes_the_graph_and_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.02, 0.01])
 def test_the_walk_finds_the_ten_best(share: float) -> None:
     vectors, queries = clusters(6000, 48, 10)
-    graph, exact = walking(build_index(vectors, "hnsw")), make("exact", vectors)
+    graph, exact = walking(build_index(vectors, "hnsw", HnswParams()).index), make("exact", vectors)
     allowed = None if share == 1 else np.random.default_rng(11).random(6000) < share
     found = 0
     for query in queries:
@@ -371,20 +439,20 @@ def test_the_walk_finds_the_ten_best(share: float) -> None:
 def test_few_allowed_rows_are_scanned_not_walked(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, queries = clusters(20_000, 8, 14)
     graph, exact = make("hnsw", vectors), make("exact", vectors)
-    beams: list[int | None] = []
-    look_up = vector_index._look_up
+    beams: list[int] = []
+    look_up = hnsw.look_up
 
-    def noting(index: Any, query: Array, k: int, mask: Array | None, beam: int | None = None) -> Any:
-        beams.append(beam)
-        return look_up(index, query, k, mask, beam)
+    def noting(index: Any, query: Array, k: int, params: Any) -> Any:
+        beams.append(params.efSearch)
+        return look_up(index, query, k, params)
 
-    monkeypatch.setattr(vector_index, "_look_up", noting)
+    monkeypatch.setattr(hnsw, "look_up", noting)
     graph.search(queries[0], 10)
     assert beams == [256]
     beams.clear()
     allowed = np.random.default_rng(15).random(20_000) < share
     found = graph.search(queries[0], 10, allowed=allowed)
-    assert beams == [None]
+    assert beams == []
     assert found.rows.tolist() == exact.search(queries[0], 10, allowed=allowed).rows.tolist()
 
 
