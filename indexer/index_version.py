@@ -6,7 +6,10 @@ indexes/
   <version>/                  never changed once it has its name
     manifest.json             what is in here and where it came from; manifest.json.sha256 seals it
     catalogue.sqlite          metadata and title look-up
-    movies.faiss              (and so on for tracks)
+    movies.faiss              (and so on for tracks) the vector index; for coded kinds with
+  movies.vectors.faiss      the vectors that candidates are ranked by (.npy: float16),
+  movies.query_map.npy      float32 (d, r): maps a query to what the codes hold, and
+  movies.search.json        what a search goes by
     texts.npy                 float16 (n, d): embeddings of all texts of the build, for the next one
     texts_keys.npy            uint8 (n, 16): content hashes of those texts, ascending
     tracks.emotion.npy        float32 (n, 2): valence and arousal on the labels' scale; only with such labels
@@ -411,15 +414,19 @@ def rollback(indexes: Path) -> str:
 
 
 def prune(indexes: Path, keep: int) -> list[str]:
-    """Delete all but the newest ``keep`` versions and the served one; returns what went. The caller holds ``lock``."""
-    served = current_name(indexes)
+    """Delete all but the newest ``keep`` versions, the served one and the one served before; returns what went.
+
+    The one before stays since a running server may answer from it for some seconds yet, or for longer where it had to
+    refuse the newest. Reports of deleted versions go with them. The caller holds ``lock``.
+    """
     names = list_names(indexes)
-    kept = {served, *names[len(names) - keep :]} if keep else {served}
+    kept = {current_name(indexes), *_history(indexes)[-1:], *names[len(names) - keep if keep else len(names) :]}
     gone = [name for name in names if name not in kept]
     for name in gone:
         # Renamed first, so that a version is either whole or gone.
         doomed = indexes / f"{_PARTIAL}{name}"
         (indexes / name).rename(doomed)
+        report_file(indexes, name).unlink(missing_ok=True)
     for leftover in indexes.glob(f"{_PARTIAL}*"):
         shutil.rmtree(leftover)
     return gone

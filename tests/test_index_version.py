@@ -102,6 +102,22 @@ def test_prune_keeps_the_newest_and_the_served_one(indexes: Path) -> None:
     assert not (indexes / ".partial-99").exists()
 
 
+def test_prune_keeps_what_a_running_server_may_still_answer_from(indexes: Path) -> None:
+    first = versions.current_name(indexes)
+    for name in ("x1", "x2", "x3"):
+        twin(indexes, name)
+    versions.publish(indexes, "x2")
+    versions.publish(indexes, "x3")
+    for name in ("x1", "x2"):
+        versions.report_file(indexes, name).parent.mkdir(exist_ok=True)
+        versions.report_file(indexes, name).write_text("report", encoding="utf-8")
+    assert versions.prune(indexes, keep=0) == [first, "x1"]
+    assert versions.list_names(indexes) == ["x2", "x3"]
+    assert not versions.report_file(indexes, "x1").exists()
+    assert versions.report_file(indexes, "x2").exists()
+    assert versions.rollback(indexes) == "x2"
+
+
 def test_a_second_holder_of_the_lock_is_told_at_once(tmp_path: Path) -> None:
     with (
         versions.lock(tmp_path),
