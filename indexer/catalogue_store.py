@@ -29,11 +29,10 @@ from indexer.catalogue.records import (
     Medium,
     Movie,
     Track,
-    movie_from_cells,
     other_medium,
-    track_from_cells,
 )
 from indexer.errors import InputError, SegueError, UnknownItem, VersionDamaged, VersionError, VersionFormat
+from indexer.record_cache import RecordCache
 from indexer.title_lookup import Found, Names, Query, list_grams, list_row_grams, name_movie, name_track
 
 if TYPE_CHECKING:
@@ -51,6 +50,12 @@ _PLAIN: dict[str, Callable[[Any], str | int | float]] = {
     "float": float,
     "bool": int,
 }
+#: Statements are kept by their text, so there are only as many as this.
+_ROWS_AT_ONCE = 32
+_SELECTS: dict[Medium, str] = {
+    medium: f"""SELECT {", ".join(f'"{name}"' for name in kinds)}, row FROM {medium}"""
+    for medium, kinds in _COLUMNS.items()
+}
 _ROW_TYPE = np.dtype("<u4")
 #: Rows that are compared letter by letter, after ranking all by shared grams. In a long text the grams alone
 #: tell rows apart, and each comparison takes longer.
@@ -61,6 +66,8 @@ _LONG_CHARS = 40
 _GRAMS = 64
 #: Below this a row has nothing to do with the text.
 _LEAST_SCORE = 0.65
+#: Pages of the file are mapped, not copied; the system shares them between processes.
+_MAPPED_BYTES = 1 << 30
 
 
 def write_store(path: Path, movies: pd.DataFrame, tracks: pd.DataFrame) -> None:
@@ -199,6 +206,15 @@ class _Ranking:
     person_grams: NDArray[np.uint16]
 
 
+def _is_storable(text: str) -> bool:
+    """Whether SQLite can take it as text: lone surrogates, which JSON can hold, have no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class CatalogueStore:
     """A catalogue file opened for reading, from as many threads as there are.
 
@@ -212,6 +228,8 @@ class CatalogueStore:
         self._closed = threading.Event()
         self._counts: dict[Medium, int] = {}
         self._rankings: dict[Medium, _Ranking] = {}
+        self._movies = RecordCache(Movie, MOVIE_COLUMNS, lambda rows: self._read_rows("movies", rows))
+        self._tracks = RecordCache(Track, TRACK_COLUMNS, lambda rows: self._read_rows("tracks", rows))
 
     @classmethod
     def open(cls, path: Path) -> CatalogueStore:
@@ -251,6 +269,7 @@ class CatalogueStore:
             except IndexError:
                 address = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
                 connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+                connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
             try:
                 yield connection
             finally:
@@ -266,17 +285,25 @@ class CatalogueStore:
 
     def movies(self, rows: Sequence[int]) -> list[Movie]:
         """The films of these rows, in the order asked."""
-        return [movie_from_cells(cells) for cells in self._fetch("movies", rows)]
+        return self._movies.get(rows)
 
     def tracks(self, rows: Sequence[int]) -> list[Track]:
         """The songs of these rows, in the order asked."""
-        return [track_from_cells(cells) for cells in self._fetch("tracks", rows)]
+        return self._tracks.get(rows)
 
-    def _fetch(self, medium: Medium, rows: Sequence[int]) -> list[dict[str, Any]]:
-        names = list(_COLUMNS[medium])
-        listed = ", ".join(f'"{name}"' for name in names)
-        found = self._by_row(f"SELECT row, {listed} FROM {medium}", rows)
-        return [dict(zip(names, found[int(row)], strict=True)) for row in rows]
+    def _read_rows(self, medium: Medium, rows: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Cells of these rows as the file has them, in the order of the record's fields."""
+        found: dict[int, tuple[Any, ...]] = {}
+        with self._connection() as connection:
+            for first in range(0, len(rows), _ROWS_AT_ONCE):
+                some = rows[first : first + _ROWS_AT_ONCE]
+                marks = ", ".join("?" * len(some))
+                lines = connection.execute(f"{_SELECTS[medium]} WHERE row IN ({marks})", some)
+                found.update((line[-1], line[:-1]) for line in lines)
+        lacking = set(rows) - found.keys()
+        if lacking:
+            raise VersionDamaged(f"{self._path} has no row {min(lacking)} ({medium})")
+        return [found[row] for row in rows]
 
     def _by_row(self, select: str, rows: Iterable[int]) -> dict[int, tuple[Any, ...]]:
         wanted = json.dumps([int(row) for row in rows])
@@ -290,8 +317,7 @@ class CatalogueStore:
 
     def ids(self, medium: Medium, rows: Sequence[int]) -> list[str]:
         """The ids of these rows, in the order asked."""
-        found = self._by_row(f"SELECT row, id FROM {medium}", rows)
-        return [found[int(row)][0] for row in rows]
+        return [item.id for item in (self.movies(rows) if medium == "movies" else self.tracks(rows))]
 
     def row(self, medium: Medium, id: str) -> int:
         """The row of an id, or of another id of the same song; raises ``UnknownItem``."""
@@ -306,16 +332,17 @@ class CatalogueStore:
         return [found[item] for item in ids]
 
     def _rows_by_id(self, medium: Medium, ids: Sequence[str]) -> dict[str, int]:
-        # JSON in ASCII carries any string, also one that SQLite could not take as text.
-        wanted = json.dumps(list(ids))
         found: dict[str, int] = {}
         with self._connection() as connection:
-            for table in (f"{medium}_other_ids", medium):
-                found.update(
-                    connection.execute(
-                        f"SELECT id, row FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (wanted,)
-                    )
-                )
+            for item in ids:
+                if not _is_storable(item):
+                    continue
+                # A song's own id goes before another's claim to it.
+                for table in (medium, f"{medium}_other_ids"):
+                    line = connection.execute(f"SELECT row FROM {table} WHERE id = ?", (item,)).fetchone()
+                    if line is not None:
+                        found[item] = line[0]
+                        break
         return found
 
     def _explain_unknown(self, medium: Medium, item: str) -> str:

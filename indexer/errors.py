@@ -17,7 +17,8 @@
     └── QueryError           a search that makes no sense
         ├── UnsupportedQuery a method cannot answer such a query
         ├── UnknownItem      an id that the served version does not hold
-        └── BadFilter        a filter that cannot be applied
+        ├── BadFilter        a filter that cannot be applied
+        └── VersionChanged   a search pinned to an index version that is no longer the one that answers
 
 Messages are for people: one line that says what is wrong and, where possible, what to do.
 """
@@ -97,3 +98,13 @@ class UnknownItem(QueryError):
 
 class BadFilter(QueryError):
     """A filter that cannot be applied: unknown name, wrong medium, or empty range."""
+
+
+class VersionChanged(QueryError):
+    """A search pinned to an index version that is no longer the one that answers."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "results come from another index version now; start again from offset 0 without it",
+            "index_version",
+        )

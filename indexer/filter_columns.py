@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +56,8 @@ _ARRAYS: dict[str, dict[str, str]] = {
     }
     for medium, numbers in _NUMBERS.items()
 }
+#: Masks that stay in memory, of each medium: one byte a row, 2.6 MB for 82,000 songs.
+KEPT_MASKS: Final = 32
 #: Unknown years lie outside every range, at both ends; limits are cut to what lies between.
 _NO_FIRST_YEAR, _NO_LAST_YEAR = -(2**31), 2**31 - 1
 
@@ -84,6 +88,10 @@ class Filters:
     valence_max: float | None = None
 
 
+NO_FILTERS = Filters()
+_NAMES = tuple(field.name for field in fields(Filters))
+
+
 @dataclass(frozen=True, slots=True)
 class Facets:
     """How many rows have each genre, decade (1980 for 1980–1989) and language; most first, none with 0."""
@@ -107,6 +115,10 @@ class FilterColumns:
         self.genres = genres
         self.languages = languages
         self._arrays = arrays
+        self._genre_codes = {name.casefold(): code for code, name in enumerate(genres)}
+        self._language_codes = {name.casefold(): code for code, name in enumerate(languages)}
+        self._kept: OrderedDict[tuple[Any, ...], Mask] = OrderedDict()
+        self._lock = threading.Lock()
 
     @property
     def size(self) -> int:
@@ -166,7 +178,8 @@ class FilterColumns:
             size, genres = int(description["size"]), tuple(description["genres"])
             languages = tuple(description["languages"])
             arrays: dict[str, npt.NDArray[Any]] = {
-                name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                # A plain view of the mapping: a memmap object makes every operation slower.
+                name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
                 for name in _ARRAYS[medium]
             }
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
@@ -183,11 +196,29 @@ class FilterColumns:
         return cls(medium, genres, languages, arrays)
 
     def mask(self, filters: Filters) -> Mask | None:
-        """Say which rows pass all ``filters``: (n,) bool, or None if nothing is filtered.
+        """Say which rows pass all ``filters``: (n,) bool, read-only, or None if nothing is filtered.
 
-        BadFilter, naming the field, for filters that make no sense for this medium.
+        The masks last asked for stay in memory. BadFilter, naming the field, for filters that make no sense for
+        this medium.
         """
+        if filters == NO_FILTERS:
+            return None
         self._check(filters)
+        key = tuple(tuple(v) if isinstance(v, list) else v for v in (getattr(filters, n) for n in _NAMES))
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        mask = self._make_mask(filters)
+        if mask is not None:
+            mask.flags.writeable = False
+            with self._lock:
+                self._kept[key] = mask
+                while len(self._kept) > KEPT_MASKS:
+                    self._kept.popitem(last=False)
+        return mask
+
+    def _make_mask(self, filters: Filters) -> Mask | None:
         kept: Mask | None = None
 
         def keep(passing: Mask) -> None:
@@ -197,8 +228,10 @@ class FilterColumns:
         if filters.genres:
             keep(self._with_genres(filters.genres))
         if filters.language:
-            codes = [_find(name, self.languages, "language") for name in filters.language]
-            keep(np.isin(self._arrays["language"], codes))
+            # Unknown is -1: the last place, which no name fills.
+            wanted = np.zeros(len(self.languages) + 1, np.bool_)
+            wanted[[_find(name, self._language_codes, self.languages) for name in filters.language]] = True
+            keep(wanted[self._arrays["language"]])
         if filters.year_min is not None:
             keep(self._arrays["first_year"] >= max(filters.year_min, _NO_FIRST_YEAR + 1))
         if filters.year_max is not None:
@@ -237,21 +270,21 @@ class FilterColumns:
         passing = np.zeros(self.size, np.bool_)
         starts = self._arrays["genre_starts"]
         for name in names:
-            genre = _find(name, self.genres, "genre")
+            genre = _find(name, self._genre_codes, self.genres, "genre")
             passing[self._arrays["genre_rows"][starts[genre] : starts[genre + 1]]] = True
         return passing
 
     def _check(self, filters: Filters) -> None:
         usable = {"genres", "year_min", "year_max", "language" if self.medium == "movies" else "explicit"}
         usable.update(name for column in _NUMBERS[self.medium] for name in _RANGES[column])
-        for field in fields(filters):
-            value = getattr(filters, field.name)
+        for name in _NAMES:
+            value = getattr(filters, name)
             if value is None or value == ():
                 continue
-            if field.name not in usable:
+            if name not in usable:
                 other = "films" if self.medium == "movies" else "songs"
-                raise BadFilter(f"{field.name} does not apply to {other}", field=f"filters.{field.name}")
-            _KIND_CHECKS.get(field.name, _check_number)(field.name, value)
+                raise BadFilter(f"{name} does not apply to {other}", field=f"filters.{name}")
+            _KIND_CHECKS.get(name, _check_number)(name, value)
         for low, high in (("year_min", "year_max"), *_RANGES.values()):
             least, most = getattr(filters, low), getattr(filters, high) if high else None
             if least is not None and most is not None and least > most:
@@ -286,13 +319,13 @@ _KIND_CHECKS: dict[str, Callable[[str, object], None]] = {
 }
 
 
-def _find(name: str, known: tuple[str, ...], what: str) -> int:
-    folded = [entry.casefold() for entry in known]
+def _find(name: str, codes: Mapping[str, int], known: tuple[str, ...], what: str = "language") -> int:
+    """The code of a name, whatever its case; BadFilter with names like it where there is none."""
     wanted = name.strip().casefold()
-    if wanted in folded:
-        return folded.index(wanted)
-    near = get_close_matches(wanted[:60], folded, n=3, cutoff=0.5)
-    names = ", ".join(known[folded.index(entry)] for entry in near)
+    if wanted in codes:
+        return codes[wanted]
+    near = get_close_matches(wanted[:60], codes, n=3, cutoff=0.5)
+    names = ", ".join(known[codes[entry]] for entry in near)
     hint = f"did you mean {names}?" if near else f"there are {len(known)}, such as {', '.join(known[:5])}"
     field = "filters.genres" if what == "genre" else "filters.language"
     raise BadFilter(f"unknown {what} {name[:60]!r}; {hint}", field=field)

@@ -420,7 +420,11 @@ def prune(indexes: Path, keep: int) -> list[str]:
     refuse the newest. Reports of deleted versions go with them. The caller holds ``lock``.
     """
     names = list_names(indexes)
-    kept = {current_name(indexes), *_history(indexes)[-1:], *names[len(names) - keep if keep else len(names) :]}
+    kept = {
+        current_name(indexes),
+        *_history(indexes)[-1:],
+        *names[len(names) - keep if keep else len(names) :],
+    }
     gone = [name for name in names if name not in kept]
     for name in gone:
         # Renamed first, so that a version is either whole or gone.

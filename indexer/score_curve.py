@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,8 @@ _PAIRS_PER_KNOT = 60
 _MOST_KNOTS = 16
 #: A flat stretch still rises by this much a step, so that equal match scores mean equal raw scores.
 _LEAST_RISE = 1e-4
+#: Log-odds past this are all but 0 and 1 in float64, and stay there.
+_LARGEST_LOGIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,22 @@ class ScoreCurve:
     def apply(self, raw: npt.NDArray[Any]) -> Floats64:
         """Match scores in (0, 1), float64, of raw scores of any shape."""
         x = np.asarray(raw, dtype=np.float64)
+        logits = np.interp(x, *self._line)
+        return np.asarray(1.0 / (1.0 + np.exp(-logits)), dtype=np.float64)
+
+    @cached_property
+    def _line(self) -> tuple[Floats64, Floats64]:
+        """Knots and logits with the straight ends drawn on to ±``_LARGEST_LOGIT``; past those it is flat."""
         knots, logits = np.array(self.knots), np.array(self.logits)
-        inside = np.interp(x, knots, logits)
         first = (logits[1] - logits[0]) / (knots[1] - knots[0])
         last = (logits[-1] - logits[-2]) / (knots[-1] - knots[-2])
-        inside = np.where(x < knots[0], logits[0] + first * (x - knots[0]), inside)
-        inside = np.where(x > knots[-1], logits[-1] + last * (x - knots[-1]), inside)
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(inside, -30.0, 30.0))), dtype=np.float64)
+        if logits[0] > -_LARGEST_LOGIT:
+            knots = np.concatenate([[knots[0] - (logits[0] + _LARGEST_LOGIT) / first], knots])
+            logits = np.concatenate([[-_LARGEST_LOGIT], logits])
+        if logits[-1] < _LARGEST_LOGIT:
+            knots = np.concatenate([knots, [knots[-1] + (_LARGEST_LOGIT - logits[-1]) / last]])
+            logits = np.concatenate([logits, [_LARGEST_LOGIT]])
+        return knots, np.clip(logits, -_LARGEST_LOGIT, _LARGEST_LOGIT)
 
     @classmethod
     def fit(cls, true_raw: npt.NDArray[Any], random_raw: npt.NDArray[Any]) -> ScoreCurve:

@@ -26,6 +26,8 @@ MEDIA: tuple[Medium, ...] = ("movies", "tracks")
 
 #: How much of what is avoided is taken from what is wanted.
 _AVOIDED_WEIGHT = 0.5
+#: Fewer entries than this share of the items are added up by sorting them, not in a table of all items.
+_SORTED_SHARE = 16
 #: Words after which something more follows.
 _LINKS = "the a an of and or in to for on with at from as his her my your their its de la el le les"
 _ENDS_NO_NAME = frozenset(_LINKS.split())
@@ -74,6 +76,10 @@ class SparseIndex:
         What is left below 0 is dropped: a name can only add to a score. Without wanted items the query is empty.
         IndexError for a row that is not there.
         """
+        if len(wanted) == 1 and not avoided:
+            columns_of_one, values_of_one = self.row(*wanted[0])
+            kept = values_of_one > 0
+            return SparseQuery(columns_of_one[kept], values_of_one[kept])
         columns, values = [np.empty(0, np.int32)], [np.empty(0, np.float64)]
         for items, weight in ((wanted, 1.0), (avoided, -_AVOIDED_WEIGHT)):
             for medium, row in items:
@@ -87,54 +93,64 @@ class SparseIndex:
     def scores(self, query: SparseQuery, target: Medium) -> tuple[Rows, Floats]:
         """All rows of ``target`` that share a term with ``query``, ascending, and their scores, above 0."""
         postings = self._postings[target]
-        starts, ends = postings.indptr[query.columns], postings.indptr[query.columns + 1]
-        if not (ends > starts).any():
+        owners, places = _list_entries(postings, query.columns)
+        if not len(places):
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        parts = [slice(*ends_of) for ends_of in zip(starts.tolist(), ends.tolist(), strict=True)]
-        rows = np.concatenate([postings.columns[part] for part in parts])
-        products = np.repeat(query.values.astype(np.float64), ends - starts)
-        products *= np.concatenate([postings.values[part] for part in parts])
-        sums = np.bincount(rows, products, minlength=postings.n_columns)
-        found = np.flatnonzero(sums)
-        return found, sums[found].astype(np.float32)
+        rows = postings.columns[places]
+        products = query.values.astype(np.float64)[owners] * postings.values[places]
+        if len(rows) > postings.n_columns // _SORTED_SHARE:
+            sums = np.bincount(rows, products, minlength=postings.n_columns)
+            # Of truths: of floats the same takes ten times as long.
+            found = np.flatnonzero(sums > 0)
+            return found, sums[found].astype(np.float32)
+        # Few entries are sorted; the products of a row stay in their order, so that both ways round alike.
+        order = rows.argsort(kind="stable")
+        rows = rows[order]
+        firsts = np.empty(len(rows), np.bool_)
+        firsts[0] = True
+        np.not_equal(rows[1:], rows[:-1], out=firsts[1:])
+        sums = np.bincount(firsts.cumsum() - 1, products[order])
+        return rows[firsts].astype(np.int64), sums.astype(np.float32)
 
     def value(self, query: SparseQuery, medium: Medium, rows: Rows) -> Floats:
         """Score of each of ``rows`` (n,): the same numbers as ``scores``, 0 where nothing is shared.
 
         IndexError for a row that is not there.
         """
-        matrix = self._rows[medium]
-        if len(rows) and not 0 <= rows.min() <= rows.max() < matrix.n_rows:
-            raise IndexError(f"rows of {medium} are from 0 to {matrix.n_rows - 1}")
-        starts, lengths = matrix.indptr[rows], matrix.indptr[rows + 1] - matrix.indptr[rows]
-        firsts = np.cumsum(lengths) - lengths
-        places = np.arange(lengths.sum()) + np.repeat(starts - firsts, lengths)
-        there, products = _products(query, matrix.columns[places], matrix.values[places])
-        owners = np.repeat(np.arange(len(rows)), lengths)[there]
+        owners, _, products = self._shared(query, medium, rows)
         # The same products in the same order as in ``scores``, so that both round alike.
         return np.bincount(owners, products, minlength=len(rows)).astype(np.float32)
 
-    def shared_terms(self, query: SparseQuery, medium: Medium, row: int, most: int = 3) -> list[str]:
-        """The terms that add most to the score of ``row``, best first, at most ``most``.
+    def explain(
+        self, query: SparseQuery, medium: Medium, rows: Rows, most: int = 3
+    ) -> tuple[Floats, list[list[str]]]:
+        """Score of each of ``rows`` (n,), as ``value`` has it, and the terms that add most to it, best first.
 
-        A pair of words counts for what it and its words add, and its words are not named again. A pair that
-        stops short ("prince and") is named by its first word.
+        At most ``most`` terms each. A pair of words counts for what it and its words add, and its words are not
+        named again. A pair that stops short ("prince and") is named by its first word. IndexError for a row that
+        is not there.
         """
-        columns, values = self.row(medium, row)
-        there, products = _products(query, columns, values)
-        shared = [self.terms[column] for column in columns[there].tolist()]
-        added = dict(zip(shared, products.tolist(), strict=True))
-        for pair in [term for term in shared if " " in term]:
-            first, second = pair.split(" ")
-            if second in _ENDS_NO_NAME and first in added:
-                added[first] += added.pop(pair)
-        in_pairs = {word for term in added if " " in term for word in term.split(" ")}
-        worth = {
-            term: value + sum(added.get(word, 0.0) for word in term.split(" ") if " " in term)
-            for term, value in added.items()
-            if term not in in_pairs
-        }
-        return sorted(worth, key=lambda term: (-worth[term], term))[:most]
+        owners, columns, products = self._shared(query, medium, rows)
+        values = np.bincount(owners, products, minlength=len(rows)).astype(np.float32)
+        added: list[dict[str, float]] = [{} for _ in range(len(rows))]
+        for owner, column, product in zip(owners.tolist(), columns.tolist(), products.tolist(), strict=True):
+            added[owner][self.terms[column]] = product
+        return values, [_name_best(terms, most) if terms else [] for terms in added]
+
+    def _shared(
+        self, query: SparseQuery, medium: Medium, rows: Rows
+    ) -> tuple[Rows, Columns, npt.NDArray[np.float64]]:
+        """Every term that one of ``rows`` shares with the query: place of the row, column, what it adds."""
+        matrix = self._rows[medium]
+        if len(rows) and not 0 <= rows.min() <= rows.max() < matrix.n_rows:
+            raise IndexError(f"rows of {medium} are from 0 to {matrix.n_rows - 1}")
+        owners, places = _list_entries(matrix, rows)
+        columns = matrix.columns[places]
+        at = np.searchsorted(query.columns, columns)
+        at[at == len(query.columns)] = 0
+        there = np.flatnonzero(query.columns[at] == columns) if len(query.columns) else at[:0]
+        products = query.values[at[there]].astype(np.float64) * matrix.values[places[there]]
+        return owners[there], columns[there], products
 
     def write(self, folder: Path) -> None:
         """Write .npy arrays and the terms into a new folder; the same index gives the same bytes."""
@@ -170,14 +186,32 @@ class SparseIndex:
         return cls(NameTerms(movies, tracks, terms), postings)
 
 
-def _products(
-    query: SparseQuery, columns: Columns, values: Floats
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-    """Which of some entries share a column with the query, and what each of those adds."""
-    places = np.searchsorted(query.columns, columns)
-    there = places < len(query.columns)
-    there[there] = query.columns[places[there]] == columns[there]
-    return there, query.values[places[there]].astype(np.float64) * values[there]
+def _list_entries(matrix: SparseRows, rows: Rows | Columns) -> tuple[Rows, Rows]:
+    """All entries of some rows of a matrix, in order: the place in ``rows`` of each, and its own."""
+    starts = matrix.indptr[rows]
+    lengths = matrix.indptr[rows + 1] - starts
+    owners = np.arange(len(rows)).repeat(lengths)
+    places = np.arange(len(owners))
+    places += (starts - lengths.cumsum() + lengths)[owners]
+    return owners, places
+
+
+def _name_best(added: dict[str, float], most: int) -> list[str]:
+    """The terms that are worth most, of term → what it adds; pairs take their words in."""
+    pairs = [term for term in added if " " in term]
+    if not pairs:
+        return sorted(added, key=lambda term: (-added[term], term))[:most]
+    for pair in pairs:
+        first, second = pair.split(" ")
+        if second in _ENDS_NO_NAME and first in added:
+            added[first] += added.pop(pair)
+    in_pairs = {word for term in added if " " in term for word in term.split(" ")}
+    worth = {
+        term: value + sum(added.get(word, 0.0) for word in term.split(" ") if " " in term)
+        for term, value in added.items()
+        if term not in in_pairs
+    }
+    return sorted(worth, key=lambda term: (-worth[term], term))[:most]
 
 
 def _open_matrix(folder: Path, name: str, n_rows: int | None, n_columns: int) -> SparseRows:

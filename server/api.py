@@ -7,16 +7,18 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
-from flask import request
+import orjson
+from flask import Response, request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from indexer.catalogue.records import Medium
-from indexer.errors import QueryError, UnknownItem
+from indexer.errors import QueryError, UnknownItem, VersionChanged, VersionError
 from server import schemas
 from server.problems import FieldError, ItemNotFound, RequestRefused
+from server.refusals import Refusal, VersionRefused
 from server.schemas import ItemPath, LookUpQuery, MatchQuery, NoQuery, SearchBody
 from server.search import Query, Search
 
@@ -36,6 +38,18 @@ class StrictJson(DefaultJSONProvider):
 
     sort_keys = False
 
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        """Reply with JSON, written by orjson: numbers take the standard library longer than all else of a search.
+
+        It writes null for NaN and infinity; replies refuse those where they come from (``schemas.check_number``).
+        """
+        shown = self._prepare_response_obj(args, kwargs)
+        try:
+            body = orjson.dumps(shown, option=orjson.OPT_APPEND_NEWLINE)
+        except orjson.JSONEncodeError:  # keys that are numbers, and numbers past 64 bits
+            body = f"{self.dumps(shown)}\n".encode()
+        return Response(body, mimetype=self.mimetype)
+
     def dumps(self, obj: Any, **kwargs: Any) -> str:
         """Write JSON; ValueError for NaN and infinity."""
         return super().dumps(obj, allow_nan=False, **kwargs)
@@ -48,22 +62,25 @@ class StrictJson(DefaultJSONProvider):
             raise ValueError("it is nested too deeply") from error
 
 
-def make_api(current: Current) -> APIBlueprint:
-    """Make the routes of the API over the ``Search`` that ``current`` gives."""
+def make_api(current: Current, refused: Callable[[], Refusal | None] = lambda: None) -> APIBlueprint:
+    """Make the routes of the API over the ``Search`` that ``current`` gives.
+
+    ``refused`` gives the published version, where it is not the one that answers, and why.
+    """
     schema = {"$ref": "#/components/schemas/Problem"}
     problems: dict[str | int | HTTPStatus, Any] = {
         status: {"content": {"application/problem+json": {"schema": schema}}}
-        for status in (400, 404, 422, 500, 503)
+        for status in (400, 401, 404, 409, 413, 422, 429, 500, 503)
     }
     api = APIBlueprint("api", __name__, abp_responses=problems)
     api.before_request(_check_request)
-    _add_operations(api, current)
+    _add_operations(api, current, refused)
     _add_items(api, current)
     _add_matches(api, current)
     return api
 
 
-def _add_operations(api: APIBlueprint, current: Current) -> None:
+def _add_operations(api: APIBlueprint, current: Current, refused: Callable[[], Refusal | None]) -> None:
     @api.get("/healthz", tags=[_OPERATIONS], summary="The server runs", responses={200: schemas.Health})
     def healthz() -> Json:
         return {"status": "ok"}
@@ -72,7 +89,13 @@ def _add_operations(api: APIBlueprint, current: Current) -> None:
         "/readyz", tags=[_OPERATIONS], summary="The server can answer", responses={200: schemas.Readiness}
     )
     def readyz() -> Json:
-        return {"index_version": current().name, "status": "ready"}
+        refusal = refused()
+        try:
+            name = current().name
+        except VersionError as error:
+            raise error if refusal is None else VersionRefused(refusal) from error
+        shown = None if refusal is None else {"version": refusal.version, "reason": refusal.reason}
+        return {"index_version": name, "status": "ready", "refused": shown}
 
 
 def _add_items(api: APIBlueprint, current: Current) -> None:
@@ -126,6 +149,7 @@ def _look_up(search: Search, medium: Medium, query: LookUpQuery) -> Json:
     found = search.look_up(medium, query.q, query.limit)
     results = []
     for rank, (score, item) in enumerate(found, start=1):
+        score = schemas.check_number(score)
         results.append({"id": item.id, "rank": rank, "score": score, **schemas.show_item(item)})
     return {
         "index_version": search.name,
@@ -149,6 +173,8 @@ def _match(search: Search, medium: Medium, id: str, target: Medium, given: Match
         limit=given.limit,
         offset=given.offset,
         explain=given.explain,
+        facets=given.facets,
+        index_version=given.index_version or "",
     )
     with item_in_address():
         return schemas.show_answer(query, search.find(query))
@@ -161,6 +187,8 @@ def item_in_address() -> Iterator[None]:
         yield
     except UnknownItem as error:
         raise ItemNotFound(str(error)) from error
+    except VersionChanged:
+        raise
     except QueryError as error:
         field = error.field.removeprefix("filters.")
         raise RequestRefused([FieldError(field=field, message=str(error))]) from error

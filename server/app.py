@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import logging
+from functools import partial
 from pathlib import Path
 
 import flask_openapi3_swagger  # type: ignore[import-untyped]
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, g, jsonify, render_template
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
-from indexer.errors import VersionError
+from server.access import register_access
 from server.api import StrictJson, make_api
-from server.metrics import register_metrics
+from server.headers import register_headers
+from server.leases import Lease
+from server.live_search import LiveSearch, open_search
+from server.logs import configure_logs, register_logs
+from server.metrics import Metrics, register_metrics
 from server.pages import make_pages
 from server.problems import Problem, raise_refusal, register_problems
 from server.search import Search
 from server.settings import Settings
 
-_log = logging.getLogger(__name__)
-
-_POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-#: Swagger UI sets styles on its elements and draws its icons from data: addresses.
-_DOCS_POLICY = f"{_POLICY}; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
-#: The report is one file with its styles inside, and needs nothing else.
-_REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
-_POLICIES = {"docs.page": _DOCS_POLICY, "pages.report": _REPORT_POLICY}
+#: Where an application keeps its ``LiveSearch``, in ``extensions``.
+LIVE_SEARCH = "live_search"
 
 
-def create_app(settings: Settings, search: Search | None = None) -> OpenAPI:
-    """Make the application over ``search``, or over the published version where it is None.
+def create_app(settings: Settings, search: Search | None = None, open_now: bool = True) -> OpenAPI:
+    """Make the application over ``search``, or over the published version where it is None, and follow that.
 
-    Without a usable version the application still starts; it answers searches and /readyz with 503.
+    Without a usable version the application still starts; it answers searches and /readyz with 503 until there is
+    one. A process that will fork sets ``open_now`` to False, so that nothing is opened, and no thread runs, before
+    the first request or ``start`` of ``extensions[LIVE_SEARCH]``.
     """
     app = OpenAPI(
         "server",
@@ -44,33 +44,64 @@ def create_app(settings: Settings, search: Search | None = None) -> OpenAPI:
     )
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json = StrictJson(app)
-    opened = search or _open(settings.indexes)
+    register_problems(app)
+    # Hooks run in this order before a request, in the opposite one after it.
+    register_logs(app, lambda: _name_version(live))
+    metrics = register_metrics(app, folder=settings.metrics_folder)
+    register_headers(app, settings)
+    register_access(app, settings, metrics.on_key_file_error)
+    live = _make_live(settings, metrics) if search is None else LiveSearch.over(search)
+    if search is not None:
+        metrics.on_open(search.name)
+    elif open_now:
+        live.look()
+    app.extensions[LIVE_SEARCH] = live
+    app.before_request(live.start)
+    app.teardown_appcontext(_end_lease)
 
     def current() -> Search:
-        if opened is None:
-            raise VersionError("no index version was usable when the server started")
-        return opened
+        return _lease(live)
 
-    register_problems(app)
-    register_metrics(app, opened.name if opened is not None else None)
-    app.register_api(make_api(current))
+    app.register_api(make_api(current, lambda: live.refused))
     app.register_blueprint(make_pages(current))
     app.register_blueprint(_make_docs(app))
-    app.after_request(_add_headers)
     return app
 
 
 def create_app_from_environ() -> OpenAPI:
-    """Make the application as the environment asks for it; ConfigError for a bad variable."""
-    return create_app(Settings.from_environ())
+    """Make the application as the environment asks for it, for a server that forks; ConfigError for a bad variable."""
+    settings = Settings.from_environ()
+    configure_logs(settings)
+    return create_app(settings, open_now=False)
 
 
-def _open(indexes: Path) -> Search | None:
-    try:
-        return Search.open(indexes)
-    except VersionError as error:
-        _log.error("no index version can be served from %s: %s", indexes, error)
-        return None
+def _make_live(settings: Settings, metrics: Metrics) -> LiveSearch:
+    def on_swap(name: str, before: str | None) -> None:
+        if before is None:
+            metrics.on_open(name)
+        else:
+            metrics.on_swap(name)
+
+    opener = partial(open_search, on_stage=metrics.on_stage)
+    return LiveSearch(settings.indexes, settings.poll_s, opener, on_swap, metrics.on_refusal)
+
+
+def _lease(live: LiveSearch) -> Search:
+    """Give the request one ``Search`` for all of its duration, whatever is published meanwhile."""
+    if "lease" not in g:
+        g.lease = live.take()
+    search: Search = g.lease.search
+    return search
+
+
+def _end_lease(error: BaseException | None) -> None:  # noqa: ARG001
+    lease: Lease | None = g.pop("lease", None)
+    if lease is not None:
+        lease.end()
+
+
+def _name_version(live: LiveSearch) -> str | None:
+    return g.lease.search.name if "lease" in g else live.name
 
 
 def _make_docs(app: OpenAPI) -> Blueprint:
@@ -87,11 +118,3 @@ def _make_docs(app: OpenAPI) -> Blueprint:
         return render_template("docs.html")
 
     return docs
-
-
-def _add_headers(response: Response) -> Response:
-    policy = _POLICIES.get(request.endpoint or "", _POLICY)
-    response.headers.setdefault("Content-Security-Policy", policy)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    return response

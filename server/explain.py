@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ _MOST_SHARED = 5
 _MOST_EMOTIONS = 2
 #: Moods closer than this on both axes (of a scale of 1) are called the same.
 _SAME_MOOD = 0.2
+#: Multiplications of a matrix product that OpenBLAS does in the calling thread.
+_SMALL_PRODUCT = 2**18
 
 #: What a term says that speaks against a hit.
 _UNLIKE = {
@@ -35,8 +38,7 @@ _UNLIKE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One term of the raw score: its name, what it adds, and what it says in words."""
 
     term: str
@@ -44,11 +46,24 @@ class Reason:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The hits of a page: rows (n,), their vectors (n, dimension), and what they are."""
+
+    rows: Rows
+    vectors: Floats
+    items: Sequence[Movie | Track]
+
+
 class Explainer:
     """Words for the terms of one version's scores; safe to use from many threads."""
 
     def __init__(self, version: IndexVersion) -> None:
         self._version = version
+        blocks = version.space.blocks
+        self._blocks = [block.name for block in blocks if block.start < block.stop]
+        self._starts = [block.start for block in blocks if block.start < block.stop]
+        self._emotion_start = next((block.start for block in blocks if block.name == "emotion"), 0)
 
     def explain(
         self,
@@ -56,49 +71,52 @@ class Explainer:
         wanted: Inputs,
         words: Iterable[str],
         target: Medium,
-        rows: Rows,
-        items: Sequence[Movie | Track],
+        page: Page,
     ) -> list[tuple[Reason, ...]]:
         """Reasons of each hit, the largest first; they add up to its raw score. ``words``: what was asked in words."""
-        if not len(rows):
+        if not len(page.rows):
             return []
-        space = self._version.space
-        vectors = self._version.indexes[target].vectors(rows.tolist())
-        terms = space.terms(asked.vector, vectors)
-        shared_names = self._version.names.value(asked.names, target, rows)
         labels = set(words)
         for medium, places in wanted.rows.items():
             for item in self._items(medium, places):
                 labels |= _labels(item)
-        mood = self._wanted_mood(wanted)
-        pairs = self._say_pairs(asked.vector, vectors, wanted, target)
+        shared_names, named = self._names(asked, target, page.rows)
+        said: dict[str, Callable[[int], str]] = {
+            "text": lambda place: _say_shared(labels, page.items[place]),
+            "themes": lambda _: "alike in their themes",
+            "mood": self._say_moods(self._wanted_mood(wanted), self._version.moods[target][page.rows]),
+            "emotion": self._say_emotions(asked.vector, page.vectors),
+            "learned": self._say_pairs(asked.vector, page.vectors, wanted, target),
+            "dials": lambda _: "as the dials ask",
+            "hub": lambda _: "seldom fits anything else, so it counts for more",
+        }
         explained = []
-        for place, item in enumerate(items):
-            texts = {
-                "text": _say_shared(labels & _labels(item)),
-                "themes": "alike in their themes",
-                "mood": _say_mood(mood, self._version.moods[target][rows[place]]),
-                "emotion": self._say_emotion(asked.vector, vectors[place]),
-                "learned": pairs[place],
-                "dials": "as the dials ask",
-                "hub": "seldom fits anything else, so it counts for more",
-            }
+        for place, values in enumerate(self._terms(asked.vector, page.vectors)):
             # A term of exactly nothing (a medium without data, a dial left alone) is no reason.
             reasons = [
-                Reason(
-                    block.name,
-                    float(terms[place, number]),
-                    texts[block.name] if terms[place, number] > 0 else _UNLIKE[block.name],
-                )
-                for number, block in enumerate(space.blocks)
-                if terms[place, number] != 0
+                Reason(name, value, said[name](place) if value > 0 else _UNLIKE[name])
+                for name, value in zip(self._blocks, values, strict=True)
+                if value != 0
             ]
-            if shared_names[place] > 0 and asked.names_weight > 0:
-                found = self._version.names.shared_terms(asked.names, target, int(rows[place]))
-                value = asked.names_weight * float(shared_names[place])
-                reasons.append(Reason("names", value, f"named by both: {', '.join(found)}"))
-            explained.append(tuple(sorted(reasons, key=lambda reason: -reason.value)))
+            if shared_names[place] > 0:
+                names = ", ".join(named[place])
+                reasons.append(Reason("names", shared_names[place], f"named by both: {names}"))
+            reasons.sort(key=_by_value, reverse=True)
+            explained.append(tuple(reasons))
         return explained
+
+    def _terms(self, query: Floats, items: Floats) -> list[list[float]]:
+        """What each block adds to the score of each item, as ``Space.terms`` has it, in one pass."""
+        products = np.multiply(items, query.astype(np.float64))
+        terms: list[list[float]] = np.add.reduceat(products, self._starts, axis=1).tolist()
+        return terms
+
+    def _names(self, asked: Asked, target: Medium, rows: Rows) -> tuple[list[float], list[list[str]]]:
+        """What shared names add to the score of each row, and which they are."""
+        if asked.names_weight <= 0 or not len(asked.names.columns):
+            return [0.0] * len(rows), [[]] * len(rows)
+        values, named = self._version.names.explain(asked.names, target, rows)
+        return (asked.names_weight * values.astype(np.float64)).tolist(), named
 
     def _items(self, medium: Medium, rows: Sequence[int]) -> Sequence[Movie | Track]:
         store = self._version.store
@@ -106,6 +124,10 @@ class Explainer:
 
     def _wanted_mood(self, wanted: Inputs) -> Floats:
         """Mean mood (2,) of the items that are wanted, NaN where none is known."""
+        if wanted.count == 1 and not wanted.texts:
+            medium, (row,) = next((medium, rows) for medium, rows in wanted.rows.items() if len(rows))
+            only: Floats = self._version.moods[medium][row]
+            return only
         moods = [self._version.moods[medium][list(rows)] for medium, rows in wanted.rows.items() if len(rows)]
         stacked = np.concatenate(moods) if moods else np.full((1, 2), np.nan, dtype=np.float32)
         known = (~np.isnan(stacked)).sum(axis=0)
@@ -113,50 +135,107 @@ class Explainer:
         mean: Floats = np.divide(total, known, out=np.full(2, np.nan, dtype=np.float32), where=known > 0)
         return mean
 
-    def _say_emotion(self, vector: Floats, item: Floats) -> str:
+    def _say_emotions(self, vector: Floats, items: Floats) -> Callable[[int], str]:
         model = self._version.space.emotion
         if model is None:
-            return "alike in emotion"
-        block = self._version.space.block("emotion")
-        words = slice(block.start, block.start + len(model.words))
+            return lambda _: "alike in emotion"
+        columns = slice(self._emotion_start, self._emotion_start + len(model.words))
+        asked = np.maximum(vector[columns], 0)
+        if not asked.any():
+            return lambda _: "alike in valence and arousal"
         # Two that both lack an emotion do not speak of it.
-        shared = np.maximum(vector[words], 0) * np.maximum(item[words], 0)
-        best = [number for number in np.argsort(-shared)[:_MOST_EMOTIONS].tolist() if shared[number] > 0]
-        if not best:
-            return "alike in valence and arousal"
-        return f"both speak of {' and '.join(model.words[number] for number in best)}"
+        shared = asked * np.maximum(items[:, columns], 0)
+        order = np.argsort(-shared, axis=1)[:, :_MOST_EMOTIONS]
+
+        def say(place: int) -> str:
+            words = [model.words[at] for at in order[place].tolist() if shared[place, at] > 0]
+            return f"both speak of {' and '.join(words)}" if words else "alike in valence and arousal"
+
+        return say
+
+    @staticmethod
+    def _say_moods(wanted: Floats, found: Floats) -> Callable[[int], str]:
+        middle = ((wanted + found) / 2).tolist()
+        # Unknown moods are like none.
+        same = (np.abs(wanted - found) < _SAME_MOOD).all(axis=1).tolist()
+        plain = found.tolist()
+
+        def say(place: int) -> str:
+            if same[place]:
+                return f"both {_describe(*middle[place])}"
+            return f"mood: {_describe(*plain[place])}"
+
+        return say
 
     @cached_property
-    def _pairs(self) -> tuple[Floats, Floats]:
-        """Learned coordinates of the films and songs of the known pairs: (n, k) each."""
+    def _pairs(self) -> _Pairs | None:
+        """The films and songs of the known pairs, None where nothing was learned from any."""
+        pairs, indexes, store = self._version.pairs, self._version.indexes, self._version.store
         block = self._version.space.block("learned")
-        pairs, indexes = self._version.pairs, self._version.indexes
-        movies, tracks = (
-            indexes["movies"].vectors(pairs[:, 0].tolist()),
-            indexes["tracks"].vectors(pairs[:, 1].tolist()),
-        )
-        return movies[:, block.start : block.stop], tracks[:, block.start : block.stop]
-
-    def _say_pairs(self, vector: Floats, items: Floats, wanted: Inputs, target: Medium) -> list[str]:
-        """Name, for each hit, the known pair that is nearest to the query and the hit at once."""
-        block = self._version.space.block("learned")
-        if not len(self._version.pairs) or block.start == block.stop:
-            return ["as songs and films of known soundtracks go together"] * len(items)
-        movies, tracks = self._pairs
+        if not len(pairs) or block.start == block.stop:
+            return None
         columns = slice(block.start, block.stop)
-        # Within a medium both are likened to the same side of the pair.
-        here, there = (movies, tracks) if target == "movies" else (tracks, movies)
+        movies, tracks = pairs[:, 0].tolist(), pairs[:, 1].tolist()
+        return _Pairs(
+            columns,
+            {
+                "movies": np.ascontiguousarray(indexes["movies"].vectors(movies)[:, columns].T),
+                "tracks": np.ascontiguousarray(indexes["tracks"].vectors(tracks)[:, columns].T),
+            },
+            [
+                f"as “{song.title}” stands in “{film.title}”"
+                for film, song in zip(store.movies(movies), store.tracks(tracks), strict=True)
+            ],
+        )
+
+    def _say_pairs(
+        self, vector: Floats, items: Floats, wanted: Inputs, target: Medium
+    ) -> Callable[[int], str]:
+        """Name, for each hit, the known pair that is nearest to the query and the hit at once."""
+        pairs = self._pairs
+        if pairs is None:
+            return lambda _: "as songs and films of known soundtracks go together"
         other = other_medium(target)
-        asked_side = there if wanted.rows[other] or not wanted.rows[target] else here
-        likeness = np.einsum("hk,pk->hp", items[:, columns], here) + asked_side @ vector[columns]
-        nearest = self._version.pairs[likeness.argmax(axis=1)]
-        films, songs = (np.unique(nearest[:, side], return_inverse=True) for side in (0, 1))
-        titles = [film.title for film in self._version.store.movies(films[0].tolist())]
-        names = [song.title for song in self._version.store.tracks(songs[0].tolist())]
-        return [
-            f"as “{names[song]}” stands in “{titles[film]}”"
-            for film, song in zip(films[1].tolist(), songs[1].tolist(), strict=True)
-        ]
+        # Within a medium both are likened to the same side of the pair.
+        here = pairs.sides[target]
+        there = pairs.sides[other] if wanted.rows[other] or not wanted.rows[target] else here
+        learned = np.ascontiguousarray(items[:, pairs.columns])
+        asked = np.einsum("k,kp->p", vector[pairs.columns], there)
+        # In small products, of two rows at least (the last one twice where they are odd): BLAS shares others among
+        # threads, whose start costs more than the work.
+        learned = np.concatenate([learned, learned[-1:]]) if len(learned) % 2 else learned
+        some = max(2, _SMALL_PRODUCT // here.size // 2 * 2)
+        likeness = np.empty((len(learned), here.shape[1]), dtype=np.float32)
+        for first in range(0, len(learned), some):
+            np.matmul(learned[first : first + some], here, out=likeness[first : first + some])
+        likeness += asked
+        nearest = likeness.argmax(axis=1).tolist()
+        return lambda place: pairs.said[nearest[place]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Known pairs: their learned ``columns`` of a vector, both ``sides`` there (k, pairs), and what is said of each."""
+
+    columns: slice
+    sides: dict[Medium, Floats]
+    said: list[str]
+
+
+def _describe(valence: float, arousal: float) -> str:
+    """A mood in words; those of a fifth of the scale are all the same, and looked up."""
+    if valence != valence or arousal != arousal:  # unknown
+        return describe_mood(valence, arousal)
+    return _describe_fifths(int(valence * 5), int(arousal * 5))
+
+
+@lru_cache(maxsize=64)
+def _describe_fifths(valence: int, arousal: int) -> str:
+    return describe_mood((valence + 0.5) / 5, (arousal + 0.5) / 5)
+
+
+def _by_value(reason: Reason) -> float:
+    return reason.value
 
 
 def _labels(item: Movie | Track) -> set[str]:
@@ -164,13 +243,9 @@ def _labels(item: Movie | Track) -> set[str]:
     return {word.casefold() for word in words}
 
 
-def _say_shared(shared: set[str]) -> str:
+def _say_shared(labels: set[str], item: Movie | Track) -> str:
+    words = item.genres + (item.keywords if isinstance(item, Movie) else item.tags)
+    shared = {word for word in map(str.casefold, words) if word in labels} if labels and words else ()
     if not shared:
         return "alike in what their descriptions mean"
     return f"shared: {', '.join(sorted(shared)[:_MOST_SHARED])}"
-
-
-def _say_mood(wanted: Floats, found: Floats) -> str:
-    if not np.isnan(wanted).any() and not np.isnan(found).any() and np.abs(wanted - found).max() < _SAME_MOOD:
-        return f"both {describe_mood(*((wanted + found) / 2).tolist())}"
-    return f"mood: {describe_mood(*found.tolist())}"

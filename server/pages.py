@@ -44,6 +44,7 @@ class PageQuery(BaseModel):
     id: Annotated[str, Field(max_length=MAX_ID_LENGTH), _Blank] = ""
     text: Annotated[str, Field(max_length=MAX_TEXT), _Blank] = ""
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), _Blank] = 0
+    index_version: Annotated[str, Field(max_length=MAX_ID_LENGTH), _Blank] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,11 @@ def show_facts(item: Movie | Track) -> str:
 
 
 def _show(current: Current, asked: PageQuery) -> Shown:
+    page: dict[str, Any] = {
+        "limit": _PAGE_SIZE,
+        "offset": asked.offset,
+        "index_version": asked.index_version,
+    }
     if asked.id:
         search = current()
         target = other_medium(asked.medium)
@@ -119,10 +125,10 @@ def _show(current: Current, asked: PageQuery) -> Shown:
             chosen = search.item(asked.medium, asked.id)
         ids = (asked.id,)
         tracks, movies = (ids, ()) if asked.medium == "tracks" else ((), ids)
-        query = Query(target, tracks, movies, limit=_PAGE_SIZE, offset=asked.offset)
+        query = Query(target, tracks, movies, **page)
         return _show_matches(search, asked, query, chosen)
     if asked.text:
-        query = Query(asked.target, text=asked.text, limit=_PAGE_SIZE, offset=asked.offset)
+        query = Query(asked.target, text=asked.text, **page)
         return _show_matches(current(), asked, query, None)
     if asked.q:
         found = current().look_up(asked.medium, asked.q, _CANDIDATES)

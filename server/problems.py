@@ -11,7 +11,8 @@ from flask import Flask, Response, json
 from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from indexer.errors import QueryError, SegueError, UnknownItem, VersionError
+from indexer.errors import QueryError, SegueError, UnknownItem, VersionChanged, VersionError
+from server.refusals import VersionRefused
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     RequestRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     ItemNotFound: HTTPStatus.NOT_FOUND,
     UnknownItem: HTTPStatus.UNPROCESSABLE_ENTITY,
+    VersionChanged: HTTPStatus.CONFLICT,
     QueryError: HTTPStatus.UNPROCESSABLE_ENTITY,
     VersionError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -57,13 +59,14 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
 #: What a 5xx says; the cause goes to the log only, since it may tell of paths and internals.
 _PUBLIC_DETAILS: dict[int, str] = {
     500: "Something went wrong on the server. The cause is in its log.",
-    503: "No usable index version is open. Build and publish one, then restart the server.",
+    503: "No usable index version is open. Build and publish one; the server notices by itself.",
 }
 _HTTP_DETAILS: dict[int, str] = {
     404: "There is nothing at this address. The calls are described at /docs.",
     405: "This address does not answer this method. The calls are described at /docs.",
     413: "The request body is too large. Send fewer ids or a shorter text.",
     415: "Send the search as JSON, with the header Content-Type: application/json.",
+    429: "Too many requests. Ask again after the seconds that the header Retry-After names.",
 }
 #: Pydantic's error kinds that deserve plainer words than its own.
 _MESSAGES: dict[str, str] = {
@@ -90,6 +93,8 @@ def describe_problem(error: Exception) -> Problem:
         errors = error.errors
     elif isinstance(error, QueryError):
         errors = [FieldError(field=error.field, message=str(error))]
+    elif isinstance(error, VersionRefused):
+        errors = [FieldError(field="index_version", message=str(error))]
     detail = _PUBLIC_DETAILS.get(status, str(error))
     return _problem(status, detail, errors)
 

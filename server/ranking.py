@@ -11,7 +11,7 @@ import numpy.typing as npt
 from indexer.catalogue.records import Medium, other_medium
 from indexer.index_version import IndexVersion
 from indexer.normalisation import unit
-from indexer.space import MEDIA, Dials
+from indexer.space import MEDIA, NO_DIALS, Dials
 from indexer.sparse_index import SparseQuery
 
 Floats = npt.NDArray[np.float32]
@@ -20,6 +20,10 @@ Mask = npt.NDArray[np.bool_]
 
 #: Diversity is made among this many of the best; past them the order is by score again.
 DIVERSE_POOL = 100
+#: Rows found by vector at least, where names count: as many as an index finds together anyway.
+_FOUND = 256
+#: How far two ways of adding up one score may be apart, as a share of it.
+_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,12 @@ def ask(version: IndexVersion, wanted: Inputs, avoided: Inputs, dials: Dials, ta
     unnamed = [(other, row) for row in avoided.rows[other]]
     inputs = _vectors(version, wanted, target)
     items = [(medium, row) for medium in MEDIA for row in wanted.rows[medium]]
+    if len(inputs) == 1 and not avoided.count and dials == NO_DIALS:
+        vector = inputs[0]  # the mean of one
+    else:
+        vector = version.space.combine(inputs, _vectors(version, avoided, target), dials)
     return Asked(
-        version.space.combine(inputs, _vectors(version, avoided, target), dials),
+        vector,
         version.names.combine(named, unnamed),
         version.space.names_weight * len(named) / wanted.count,
         inputs,
@@ -68,35 +76,76 @@ def ask(version: IndexVersion, wanted: Inputs, avoided: Inputs, dials: Dials, ta
 
 
 def rank(
-    version: IndexVersion, asked: Asked, target: Medium, depth: int, allowed: Mask | None
+    version: IndexVersion,
+    asked: Asked,
+    target: Medium,
+    depth: int,
+    allowed: Mask | None,
+    left_out: Sequence[int] = (),
 ) -> tuple[Rows, Floats]:
     """The best ``depth`` rows, best first, with raw scores: exact where the vector index is.
 
-    Names only ever add. So a row among the best has either none in common with the query, and then is among
-    the best by vector alone, or is in the sparse index's short list: their union holds all of the best.
+    Of the ``allowed`` rows (n,) bool, all where None, but for the few that are ``left_out``. Names only ever add.
+    So a row among the best has either none in common with the query, and then is among the best by vector alone,
+    or is in the sparse index's short list: their union holds all of the best.
     """
     index = version.indexes[target]
-    found = index.search(asked.vector, depth, 0, allowed)
-    rows, values = version.names.scores(asked.names, target)
-    if asked.names_weight <= 0 or not len(rows):
-        return found.rows, found.scores
-    if allowed is not None:
-        rows, values = rows[allowed[rows]], values[allowed[rows]]
-    plain = ~np.isin(found.rows, rows)
+    named = asked.names_weight > 0 and len(asked.names.columns) > 0
+    wanted = depth + len(left_out)
+    # What lies below the page bounds the vector scores of all that was not found.
+    wanted = max(wanted, _FOUND) if named else wanted
+    found = index.search(asked.vector, wanted, 0, allowed)
+    rows, scores = found.rows, found.scores
+    highest_left = float(scores[-1]) if len(rows) == wanted else -np.inf
+    if len(left_out):
+        kept = np.isin(rows, left_out, invert=True)
+        rows, scores = rows[kept], scores[kept]
+    if not named:
+        return rows[:depth], scores[:depth]
+    named_rows, added = _named(version, asked, target, allowed, left_out)
+    if not len(named_rows):
+        return rows[:depth], scores[:depth]
+    places = np.searchsorted(named_rows, rows)
+    places[places == len(named_rows)] = 0
+    has_names = named_rows[places] == rows
+    # Of those without names no more than fill the page.
+    plain = np.flatnonzero(~has_names)[:depth]
+    # The most that each named row can score; of those found, and of all others.
+    at_most = highest_left + added
+    at_most[places[has_names]] = scores[has_names] + added[places[has_names]]
+    reached = np.concatenate([scores[plain], at_most[places[has_names]]])
+    if len(reached) >= depth:
+        least = np.partition(reached, len(reached) - depth)[len(reached) - depth]
+        near = np.flatnonzero(at_most >= least - _ROUNDING * max(1.0, abs(float(least))))
+        named_rows, added = named_rows[near], added[near]
     # Not a matrix product: its threads would wait for those of the search before, which cost more than the work.
-    products = np.einsum("ij,j->i", index.vectors(rows.tolist()), asked.vector)
-    named = products + np.float32(asked.names_weight) * values
-    both = np.concatenate([found.rows[plain], rows])
-    scores = np.concatenate([found.scores[plain], named]).astype(np.float32)
-    best = np.lexsort((both, -scores))[:depth]
-    return both[best], scores[best]
+    # And always from the vectors, so that a row has one score, however deep the search was.
+    products = np.einsum("ij,j->i", index.vectors(named_rows), asked.vector)
+    both = np.concatenate([rows[plain], named_rows])
+    values = np.concatenate([scores[plain], products + added]).astype(np.float32)
+    best = np.lexsort((both, -values))[:depth]
+    return both[best], values[best]
 
 
-def nearest_inputs(version: IndexVersion, asked: Asked, target: Medium, rows: Rows) -> Rows:
-    """The number of the input (n,) that each row has its highest score with."""
+def _named(
+    version: IndexVersion, asked: Asked, target: Medium, allowed: Mask | None, left_out: Sequence[int]
+) -> tuple[Rows, Floats]:
+    """Rows that share names with the query, ascending, and what those add to their scores."""
+    rows, values = version.names.scores(asked.names, target)
+    kept = None if allowed is None else allowed[rows]
+    if len(left_out):
+        others = np.isin(rows, left_out, invert=True)
+        kept = others if kept is None else kept & others
+    if kept is not None:
+        rows, values = rows[kept], values[kept]
+    return rows, np.float32(asked.names_weight) * values
+
+
+def nearest_inputs(version: IndexVersion, asked: Asked, target: Medium, rows: Rows, vectors: Floats) -> Rows:
+    """The number of the input (n,) that each row has its highest score with; ``vectors`` are those of ``rows``."""
     if len(asked.inputs) == 1:
         return np.zeros(len(rows), dtype=np.int64)
-    scores = version.indexes[target].vectors(rows.tolist()) @ asked.inputs.T
+    scores = vectors @ asked.inputs.T
     for number, item in enumerate(asked.named):
         if item is not None:
             names = version.names.value(version.names.combine([item]), target, rows)
@@ -141,4 +190,6 @@ def _vectors(version: IndexVersion, inputs: Inputs, target: Medium) -> Floats:
         if inputs.rows[medium]
     ]
     parts += [space.text_query(embedding, target)[None] for embedding in inputs.texts]
+    if len(parts) == 1:
+        return parts[0]
     return np.concatenate(parts) if parts else np.zeros((0, space.dimension), dtype=np.float32)

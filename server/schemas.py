@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Annotated, Any, Literal, Self, get_type_hints
+from functools import cache, lru_cache
+from operator import attrgetter
+from typing import Annotated, Any, Literal, Self, get_origin, get_type_hints
 from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from indexer.catalogue.records import Medium, Movie, Track
-from indexer.filter_columns import Filters
+from indexer.filter_columns import NO_FILTERS, Facets, Filters
 from indexer.space import Dials
 from server.search import GOOD_MATCH, METHODS, SEGUE, Answer, Hit, Query
 from server.settings import (
@@ -33,12 +36,38 @@ Limit = Annotated[
     int, Field(ge=1, le=MAX_LIMIT, description="how many results", json_schema_extra={"example": 10})
 ]
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, description="how many results to leave out first")]
+Pinned = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=MAX_ID_LENGTH,
+        description="only this index version may answer, as the first page named it; 409 where another one does",
+    ),
+]
+WithFacets = Annotated[
+    bool, Field(description="count what the filters leave by genre, decade and language, on all pages")
+]
 
+_FILTER_NAMES = tuple(field.name for field in fields(Filters))
 _OPEN = ConfigDict(extra="forbid", allow_inf_nan=False)
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
-class FilterFields(BaseModel):
+class Parameters(BaseModel):
+    """Parameters of a call. The library that reads them asks for their schema at every request, so it is kept."""
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Describe the parameters; not to be changed by the caller where nothing is given."""
+        return super().model_json_schema(*args, **kwargs) if args or kwargs else _describe_plainly(cls)
+
+
+@cache
+def _describe_plainly(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(by_alias=True)
+
+
+class FilterFields(Parameters):
     """What a result must satisfy: all that is given. Limits are inclusive; an unknown value never passes."""
 
     model_config = _OPEN
@@ -75,10 +104,13 @@ class FilterFields(BaseModel):
 
     def to_filters(self) -> Filters:
         """Make the filters that ``Search`` takes."""
+        given = self.model_fields_set.intersection(_FILTER_NAMES)
+        if not given:
+            return NO_FILTERS
         values: dict[str, Any] = {}
-        for field in fields(Filters):
-            value = getattr(self, field.name)
-            values[field.name] = tuple(value) if isinstance(value, list) else value
+        for name in given:
+            value = getattr(self, name)
+            values[name] = tuple(value) if isinstance(value, list) else value
         return Filters(**values)
 
 
@@ -94,6 +126,8 @@ class MatchQuery(FilterFields):
     limit: Limit = 10
     offset: Offset = 0
     explain: bool = Field(default=True, description="say which terms the score is made of")
+    facets: WithFacets = False
+    index_version: Pinned = None
 
     @field_validator("genres", "language", mode="before")
     @classmethod
@@ -164,6 +198,8 @@ class SearchBody(BaseModel):
         description="segue, or another method that the index version holds",
         json_schema_extra={"enum": list(METHODS)},
     )
+    facets: WithFacets = False
+    index_version: Pinned = None
 
     @model_validator(mode="after")
     def _check_inputs(self) -> Self:
@@ -186,6 +222,8 @@ class SearchBody(BaseModel):
             offset=self.offset,
             explain=self.explain,
             method=self.method,
+            facets=self.facets,
+            index_version=self.index_version or "",
             diversity=self.diversity,
             dials=Dials(
                 self.mood.valence,
@@ -195,7 +233,7 @@ class SearchBody(BaseModel):
         )
 
 
-class LookUpQuery(BaseModel):
+class LookUpQuery(Parameters):
     """Parameters of a look-up by title or artist."""
 
     model_config = _OPEN
@@ -211,7 +249,7 @@ class LookUpQuery(BaseModel):
         return value.strip()
 
 
-class NoQuery(BaseModel):
+class NoQuery(Parameters):
     """No parameters."""
 
     model_config = _OPEN
@@ -266,8 +304,20 @@ MovieReply = _describe("MovieReply", Movie, "watch", Versioned)
 TrackReply = _describe("TrackReply", Track, "listen", Versioned)
 
 
+class FacetsReply(BaseModel):
+    """How many of all that the filters leave have each value, most first; a film may have several genres."""
+
+    genres: dict[str, int]
+    decades: dict[str, int] = Field(
+        description="by the first year of each", json_schema_extra={"example": {"1980": 12}}
+    )
+    languages: dict[str, int] = Field(description="films only")
+
+
 class Judged(Versioned):
     """Whether there is anything worth showing."""
+
+    facets: FacetsReply | None = Field(default=None, description="there if asked for")
 
     good_match: bool = Field(
         description="false: even the best result is more likely a random pair than a real one; say so"
@@ -308,47 +358,83 @@ class Health(BaseModel):
     status: Literal["ok"]
 
 
+class RefusedVersion(BaseModel):
+    """The version that is published, but not served."""
+
+    version: str
+    reason: str
+
+
 class Readiness(Versioned):
-    """The server can answer searches."""
+    """The server can answer searches; ``refused`` says where it does so from another version than the published one."""
 
     status: Literal["ready"]
+    refused: RefusedVersion | None
+
+
+@lru_cache(maxsize=8_192)
+def _link_to_song(title: str, artists: tuple[str, ...]) -> str:
+    return "https://open.spotify.com/search/" + quote(" ".join((title, *artists)), safe="")
 
 
 def link_to(item: Movie | Track) -> str:
     """Make the address where a song can be heard or a film be seen."""
     if isinstance(item, Track):
-        return "https://open.spotify.com/search/" + quote(" ".join((item.title, *item.artists)), safe="")
+        return _link_to_song(item.title, item.artists)
     if item.id.isascii() and item.id.isdigit():
         return f"https://www.themoviedb.org/movie/{item.id}"
     return "https://www.themoviedb.org/search/movie?query=" + quote_plus(item.title)
 
 
+def _list_fields(record: type[Movie] | type[Track]) -> tuple[list[str], attrgetter[Any], list[str]]:
+    """Names of all fields, what reads them, and which of them are lists."""
+    names = [field.name for field in fields(record)]
+    kinds = get_type_hints(record)
+    return names, attrgetter(*names), [name for name in names if get_origin(kinds[name]) is tuple]
+
+
+_SHOWN = {record: _list_fields(record) for record in (Movie, Track)}
+
+
 def show_item(item: Movie | Track) -> dict[str, Any]:
     """Spell out an item with its link; unknown values are None."""
-    shown: dict[str, Any] = {}
-    for field in fields(item):
-        value = getattr(item, field.name)
-        shown[field.name] = list(value) if isinstance(value, tuple) else value
+    names, read, lists = _SHOWN[type(item)]
+    shown: dict[str, Any] = dict(zip(names, read(item), strict=True))
+    for name in lists:
+        shown[name] = list(shown[name])
     shown["listen" if isinstance(item, Track) else "watch"] = link_to(item)
     return shown
 
 
 def show_hit(hit: Hit) -> dict[str, Any]:
-    """Spell out a match: its place first, then the item."""
-    place = {
+    """Spell out a match: its place first, then the item. ValueError for a score that is no number."""
+    reasons = [{"term": r.term, "value": r.value, "text": r.text} for r in hit.reasons]
+    # One sum tells whether any of them is infinite or none.
+    check_number(sum([r.value for r in hit.reasons], hit.score + hit.raw_score))
+    shown = {
         "id": hit.id,
         "rank": hit.rank,
         "score": hit.score,
         "raw_score": hit.raw_score,
         "based_on": hit.based_on,
-        "reasons": [{"term": r.term, "value": r.value, "text": r.text} for r in hit.reasons],
+        "reasons": reasons,
     }
-    return {**place, **show_item(hit.item), "id": hit.id}
+    shown.update(show_item(hit.item))
+    return shown
+
+
+def check_number(number: float) -> float:
+    """The same number; ValueError for NaN and infinity, which JSON lacks."""
+    if not math.isfinite(number):
+        raise ValueError(f"{number} cannot be part of a reply")
+    return number
 
 
 def show_query(query: Query) -> dict[str, Any]:
-    """Repeat a query in the shape of a search body; of the filters, those that are set."""
-    values = {field.name: getattr(query.filters, field.name) for field in fields(Filters)}
+    """Repeat a query in the shape of a search body; filters, facets and the version only where they are set."""
+    filters: dict[str, Any] = {}
+    if query.filters is not NO_FILTERS:
+        filters = {name: getattr(query.filters, name) for name in _FILTER_NAMES}
     return {
         "target": query.target,
         "tracks": list(query.tracks),
@@ -361,7 +447,7 @@ def show_query(query: Query) -> dict[str, Any]:
         },
         "filters": {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in values.items()
+            for name, value in filters.items()
             if value is not None and value != ()
         },
         "limit": query.limit,
@@ -371,17 +457,31 @@ def show_query(query: Query) -> dict[str, Any]:
         "popularity": (query.dials.popularity + 1.0) / 2.0 if query.dials.popularity else None,
         "diversity": query.diversity,
         "method": query.method,
+        **({"facets": True} if query.facets else {}),
+        **({"index_version": query.index_version} if query.index_version else {}),
     }
 
 
 def show_answer(query: Query, answer: Answer) -> dict[str, Any]:
-    """Spell out the reply to a query."""
-    return {
+    """Spell out the reply to a query; with facets where the answer has them."""
+    shown = {
         "index_version": answer.index_version,
         "query": show_query(query),
         "total": answer.total,
         "good_match": answer.good_match,
         "results": [show_hit(hit) for hit in answer.hits],
+    }
+    if answer.facets is not None:
+        shown["facets"] = show_facets(answer.facets)
+    return shown
+
+
+def show_facets(facets: Facets) -> dict[str, dict[str, int]]:
+    """Spell out counts; keys are strings, as JSON has them."""
+    return {
+        "genres": dict(facets.genres),
+        "decades": {str(decade): count for decade, count in facets.decades.items()},
+        "languages": dict(facets.languages),
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,20 +14,23 @@ import numpy.typing as npt
 
 from indexer import methods
 from indexer.catalogue.records import Medium, Movie, Track
-from indexer.errors import QueryError, UnknownItem, UnsupportedQuery
-from indexer.filter_columns import Filters
+from indexer.errors import QueryError, UnknownItem, UnsupportedQuery, VersionChanged
+from indexer.filter_columns import NO_FILTERS, Facets, Filters
 from indexer.index_version import METHODS as METHODS_FOLDER
 from indexer.index_version import IndexVersion, open_version, report_file
 from indexer.methods.method import Method
 from indexer.space import MEDIA, NO_DIALS, Dials
-from server.explain import Explainer, Reason
+from server.answer_cache import AnswerCache
+from server.explain import Explainer, Page, Reason
 from server.ranking import DIVERSE_POOL, Inputs, ask, diversify, nearest_inputs, rank
 
 Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+#: Gets a stage of a search ("prepare", "rank", "explain") and the seconds it took.
+OnStage = Callable[[str, float], None]
 
 SEGUE = "segue"
 METHODS = (SEGUE, *methods.names())
-NO_FILTERS = Filters()
 #: Below this match score a pair is more likely a random one than a real one.
 GOOD_MATCH = 0.5
 _CACHED_TEXTS = 1024
@@ -36,7 +40,8 @@ _CACHED_TEXTS = 1024
 class Query:
     """What is wanted: items and words to be near, others to stay away from, filters, dials and a page.
 
-    ``diversity`` 0 … 1: how much results should differ from each other.
+    ``diversity`` 0 … 1: how much results should differ from each other. ``facets``: count what the filters leave.
+    ``index_version``: the only version that may answer, any where empty.
     """
 
     target: Medium
@@ -53,6 +58,8 @@ class Query:
     offset: int = 0
     explain: bool = True
     method: str = SEGUE
+    facets: bool = False
+    index_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A page of hits; ``total`` counts all rows that could have been returned.
+    """A page of hits; ``total`` counts all rows that could have been returned, ``facets`` by what they are.
 
     ``good_match``: whether the best of all hits, on whatever page, is more likely a real match than a random one.
     """
@@ -83,21 +90,36 @@ class Answer:
     total: int
     hits: tuple[Hit, ...]
     good_match: bool = False
+    facets: Facets | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """The rows that may be returned: those of ``mask`` (all where None) but for ``left_out``; ``total`` of them."""
+
+    mask: Mask | None
+    left_out: list[int]
+    total: int
 
 
 class Search:
     """Answers queries from one opened index version; safe to use from many threads."""
 
-    def __init__(self, version: IndexVersion) -> None:
+    def __init__(self, version: IndexVersion, on_stage: OnStage | None = None) -> None:
         self._version = version
+        self._on_stage = on_stage
         self._explainer = Explainer(version)
+        self._answers: AnswerCache[Query, Answer] = AnswerCache()
         self._embed = lru_cache(maxsize=_CACHED_TEXTS)(self._embed_text)
         self._method = lru_cache(maxsize=None)(self._open_method)
 
     @classmethod
-    def open(cls, indexes: Path) -> Search:
-        """Open the published version; raises ``VersionError``."""
-        return cls(open_version(indexes))
+    def open(cls, indexes: Path, on_stage: OnStage | None = None) -> Search:
+        """Open the published version; raises ``VersionError``.
+
+        ``on_stage`` hears of every stage of every search that is not answered from memory, in the caller's thread.
+        """
+        return cls(open_version(indexes), on_stage)
 
     @property
     def name(self) -> str:
@@ -132,52 +154,76 @@ class Search:
     def find(self, query: Query) -> Answer:
         """Rank the items of ``query.target``; the inputs themselves are never among the answers.
 
-        Raises ``QueryError`` (nothing to search by, unknown method), ``UnknownItem`` or ``BadFilter``.
+        Raises ``QueryError`` (nothing to search by, unknown method), ``UnknownItem``, ``BadFilter`` or, for a
+        query pinned to another index version, ``VersionChanged``.
         """
+        if query.index_version and query.index_version != self.name:
+            raise VersionChanged
+        answer = self._answers.get(query)
+        if answer is None:
+            answer = self._find(query)
+            self._answers.put(query, answer, len(answer.hits))
+        return answer
+
+    def _find(self, query: Query) -> Answer:
+        started = time.perf_counter()
         if query.method not in METHODS:
             raise QueryError(f"unknown method {query.method!r}; known: {', '.join(METHODS)}", "method")
         wanted = self._gather(query.movies, query.tracks, query.text, "")
         if not wanted.count:
             raise QueryError("nothing to search by: give tracks, movies or text", "")
         avoided = self._gather(query.avoid_movies, query.avoid_tracks, query.avoid_text, "avoid.")
-        allowed = self._allowed(query, [*wanted.rows[query.target], *avoided.rows[query.target]])
-        total = int(allowed.sum())
+        scope = self._scope(query, wanted, avoided)
+        facets = self._count(query.target, scope) if query.facets else None
         if query.method != SEGUE:
-            return self._find_by_method(query, wanted, avoided, allowed, total)
+            return self._find_by_method(query, wanted, avoided, scope, facets)
+        if not scope.total:
+            return Answer(self.name, 0, (), facets=facets)
         asked = ask(self._version, wanted, avoided, query.dials, query.target)
-        depth = min(query.offset + query.limit, total)
+        prepared = self._report("prepare", started)
+        depth = min(query.offset + query.limit, scope.total)
         if query.diversity > 0:
-            depth = min(max(depth, DIVERSE_POOL), total)
-        if not total:
-            return Answer(self.name, total, ())
-        rows, raw = rank(
-            self._version, asked, query.target, depth, None if total == len(allowed) else allowed
-        )
+            depth = min(max(depth, DIVERSE_POOL), scope.total)
+        rows, raw = rank(self._version, asked, query.target, depth, scope.mask, scope.left_out)
         scores = self._version.space.curve_for(query.target).apply(raw)
         good = bool(len(scores)) and float(scores[0]) >= GOOD_MATCH
-        page = diversify(self._version, query.target, rows, raw, query.diversity)
-        page = page[query.offset : query.offset + query.limit]
-        items = self._items(query.target, rows[page].tolist())
+        places = diversify(self._version, query.target, rows, raw, query.diversity)
+        places = places[query.offset : query.offset + query.limit]
+        ranked = self._report("rank", prepared)
+        found = rows[places]
+        items = self._items(query.target, found.tolist())
+        page = Page(found, self._version.indexes[query.target].vectors(found.tolist()), items)
         reasons: Sequence[tuple[Reason, ...]] = [()] * len(items)
         if query.explain:
             words = query.text.casefold().replace(",", " ").split()
-            reasons = self._explainer.explain(asked, wanted, words, query.target, rows[page], items)
-        nearest = nearest_inputs(self._version, asked, query.target, rows[page])
+            reasons = self._explainer.explain(asked, wanted, words, query.target, page)
+        nearest = nearest_inputs(self._version, asked, query.target, found, page.vectors)
+        based_on = self._name_inputs(wanted, nearest)
         hits = tuple(
-            Hit(item.id, query.offset + place + 1, float(scores[at]), float(raw[at]), why, item, near)
-            for place, (at, item, why, near) in enumerate(
-                zip(page.tolist(), items, reasons, self._name_inputs(wanted, nearest), strict=True)
+            Hit(item.id, rank, score, raw_score, why, item, near)
+            for rank, (item, score, raw_score, why, near) in enumerate(
+                zip(items, scores[places].tolist(), raw[places].tolist(), reasons, based_on, strict=True),
+                start=query.offset + 1,
             )
         )
-        return Answer(self.name, total, hits, good)
+        self._report("explain", ranked)
+        return Answer(self.name, scope.total, hits, good, facets)
+
+    def _report(self, stage: str, started: float) -> float:
+        now = time.perf_counter()
+        if self._on_stage is not None:
+            self._on_stage(stage, now - started)
+        return now
 
     def _name_inputs(self, wanted: Inputs, numbers: npt.NDArray[np.int64]) -> list[str]:
-        names = [id for medium in MEDIA for id in self._version.store.ids(medium, list(wanted.rows[medium]))]
+        if wanted.count == 1 and wanted.texts:
+            return ["text"] * len(numbers)
+        names = [item.id for medium in MEDIA for item in self._items(medium, wanted.rows[medium])]
         names += ["text"] * len(wanted.texts)
         return [names[number] for number in numbers.tolist()]
 
     def _find_by_method(
-        self, query: Query, wanted: Inputs, avoided: Inputs, allowed: npt.NDArray[np.bool_], total: int
+        self, query: Query, wanted: Inputs, avoided: Inputs, scope: _Scope, facets: Facets | None
     ) -> Answer:
         """Rank by another method. Its match score is the share of the gallery that scores lower."""
         for field, given in (
@@ -192,7 +238,7 @@ class Search:
         method = self._method(query.method)
         inputs = {medium: np.array(rows, dtype=np.int64) for medium, rows in wanted.rows.items() if rows}
         all_scores = method.scores_together(inputs, query.target)
-        places = np.flatnonzero(allowed)
+        places = np.flatnonzero(self._mask_of(query.target, scope))
         order = places[np.argsort(-all_scores[places], kind="stable")]
         page = order[query.offset : query.offset + query.limit]
         ranked = np.sort(all_scores)
@@ -211,7 +257,7 @@ class Search:
             )
         )
         # Scores of other methods are not calibrated, so nothing is claimed of them beyond there being hits.
-        return Answer(self.name, total, hits, bool(total))
+        return Answer(self.name, scope.total, hits, bool(scope.total), facets)
 
     def _open_method(self, name: str) -> Method:
         held = self.manifest["methods"].get(name, {"missing": "it was built without --methods"})
@@ -220,6 +266,8 @@ class Search:
         return methods.open_method(self._version.folder / METHODS_FOLDER, name)
 
     def _items(self, medium: Medium, rows: Sequence[int]) -> Sequence[Movie | Track]:
+        if not rows:
+            return ()
         store = self._version.store
         return store.movies(rows) if medium == "movies" else store.tracks(rows)
 
@@ -231,6 +279,8 @@ class Search:
         rows: dict[Medium, list[int]] = {"movies": [], "tracks": []}
         wanted: tuple[tuple[Medium, Sequence[str]], ...] = (("movies", movies), ("tracks", tracks))
         for medium, ids in wanted:
+            if not ids:
+                continue
             try:
                 # The same song twice, or under two ids, is one wish.
                 rows[medium] = list(dict.fromkeys(self._version.store.rows(medium, list(ids))))
@@ -238,12 +288,24 @@ class Search:
                 raise UnknownItem(str(error), f"{prefix}{medium}") from error
         return Inputs(rows, (self._embed(text.strip()),) if text.strip() else ())
 
-    def _allowed(self, query: Query, inputs: Iterable[int]) -> npt.NDArray[np.bool_]:
+    def _scope(self, query: Query, wanted: Inputs, avoided: Inputs) -> _Scope:
         columns = self._version.filters[query.target]
         mask = columns.mask(query.filters)
-        allowed = np.ones(columns.size, dtype=np.bool_) if mask is None else mask.copy()
-        allowed[list(inputs)] = False
-        return allowed
+        left_out = list(dict.fromkeys([*wanted.rows[query.target], *avoided.rows[query.target]]))
+        if mask is None:
+            return _Scope(None, left_out, columns.size - len(left_out))
+        left_out = [row for row in left_out if mask[row]]
+        return _Scope(mask, left_out, int(np.count_nonzero(mask)) - len(left_out))
+
+    def _mask_of(self, target: Medium, scope: _Scope) -> Mask:
+        size = self._version.filters[target].size
+        mask = np.ones(size, dtype=np.bool_) if scope.mask is None else scope.mask.copy()
+        mask[scope.left_out] = False
+        return mask
+
+    def _count(self, target: Medium, scope: _Scope) -> Facets:
+        whole = scope.mask is None and not scope.left_out
+        return self._version.filters[target].facets(None if whole else self._mask_of(target, scope))
 
 
-__all__ = ["GOOD_MATCH", "METHODS", "SEGUE", "Answer", "Hit", "Query", "Reason", "Search"]
+__all__ = ["GOOD_MATCH", "METHODS", "SEGUE", "Answer", "Facets", "Hit", "Query", "Reason", "Search"]

@@ -1,14 +1,32 @@
-"""What the server can be told from outside: the only reader of the environment, and the limits of the API."""
+"""What the server can be told from outside: the only user of the environment, and the limits of the API.
+
+``docs/settings.md`` shows both tables; a test holds it against them.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from indexer.errors import ConfigError
+from server.setting_values import (
+    Kind,
+    decimal,
+    one_of,
+    read_link,
+    read_list,
+    read_origins,
+    read_path,
+    read_rate,
+    read_store,
+    read_text,
+    whole,
+)
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -21,41 +39,116 @@ MAX_NAME_LENGTH: Final = 100
 MAX_LIMIT: Final = 1_000
 MAX_OFFSET: Final = 100_000
 
-
-def _read_text(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    return value.strip()
-
-
-def _read_path(value: str) -> Path:
-    return Path(_read_text(value)).expanduser().resolve()
-
-
-def _read_number(least: int, most: int) -> Callable[[str], int]:
-    def read(value: str) -> int:
-        digits = value.strip()
-        if not (digits.isascii() and digits.isdigit() and len(digits) < 20 and least <= int(digits) <= most):
-            raise ValueError(f"must be a whole number from {least} to {most}, not {value[:40]!r}")
-        return int(digits)
-
-    return read
+#: Limit → its value, its unit and what it holds for.
+API_LIMITS: dict[str, tuple[int, str, str]] = {
+    "MAX_TEXT": (MAX_TEXT, "characters", "`text`, `avoid.text` and the `q` of a look-up"),
+    "MAX_IDS": (MAX_IDS, "ids", "each of `tracks`, `movies`, `avoid.tracks` and `avoid.movies`"),
+    "MAX_ID_LENGTH": (MAX_ID_LENGTH, "characters", "one id"),
+    "MAX_NAMES": (MAX_NAMES, "names", "each of the filters `genres` and `language`"),
+    "MAX_NAME_LENGTH": (MAX_NAME_LENGTH, "characters", "one name in a filter"),
+    "MAX_LIMIT": (MAX_LIMIT, "results", "`limit`, the results on one page"),
+    "MAX_OFFSET": (MAX_OFFSET, "results", "`offset`, the results before the page"),
+}
 
 
-#: Variable → the setting it fills and how it is read.
-_VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "SEGUE_INDEXES": ("indexes", _read_path),
-    "HOST": ("host", _read_text),
-    "PORT": ("port", _read_number(0, 65_535)),
-    "SEGUE_MAX_BODY_BYTES": ("max_body_bytes", _read_number(1, 2**30)),
-    "SEGUE_THREADS": ("threads", _read_number(1, 256)),
-    "SEGUE_STOP_TIMEOUT_S": ("stop_timeout_s", _read_number(1, 3_600)),
+class Variable(NamedTuple):
+    """One environment variable: the setting it fills, its values, its unit and what it means."""
+
+    setting: str
+    kind: Kind
+    unit: str
+    meaning: str
+
+
+_FOLDER = Kind(read_path, "a folder")
+_FILE = Kind(read_link, "a file")
+
+#: Every variable that the server reads.
+VARIABLES: dict[str, Variable] = {
+    "SEGUE_INDEXES": Variable("indexes", _FOLDER, "", "folder of index versions"),
+    "SEGUE_POLL_S": Variable(
+        "poll_s", decimal(0.1, 60), "seconds", "time between looks at which version is published"
+    ),
+    "HOST": Variable("host", Kind(read_text, "an address"), "", "address to listen on; `0.0.0.0` for all"),
+    "PORT": Variable("port", whole(0, 65_535), "", "port to listen on"),
+    "SEGUE_WORKERS": Variable("workers", whole(1, 64), "processes", "processes that answer"),
+    "SEGUE_THREADS": Variable("threads", whole(1, 256), "threads", "requests answered at a time, per worker"),
+    "SEGUE_MAX_REQUESTS": Variable(
+        "max_requests", whole(0, 10**9), "requests", "a worker is replaced after about so many; 0: never"
+    ),
+    "SEGUE_REQUEST_TIMEOUT_S": Variable(
+        "request_timeout_s",
+        whole(1, 3_600),
+        "seconds",
+        "what a request may take to arrive, and to be answered; a worker that hangs for so long is replaced",
+    ),
+    "SEGUE_KEEPALIVE_S": Variable(
+        "keepalive_s",
+        whole(0, 3_600),
+        "seconds",
+        "an idle connection is kept for so long; 0: closed at once",
+    ),
+    "SEGUE_STOP_TIMEOUT_S": Variable(
+        "stop_timeout_s", whole(1, 3_600), "seconds", "what running requests get when the server stops"
+    ),
+    "SEGUE_MAX_BODY_BYTES": Variable(
+        "max_body_bytes", whole(1, 2**30), "bytes", "largest request body; more is answered with 413"
+    ),
+    "SEGUE_LOG_LEVEL": Variable(
+        "log_level",
+        one_of("debug", "info", "warning", "error"),
+        "",
+        "least level that is logged; `warning` leaves out the line per request",
+    ),
+    "SEGUE_LOG_FORMAT": Variable(
+        "log_format", one_of("json", "text"), "", "one JSON object a line, or lines for people"
+    ),
+    "SEGUE_API_KEYS": Variable(
+        "api_keys",
+        Kind(read_list, "`name:sha256` or `sha256`, comma-separated"),
+        "",
+        "hashes of the keys that are let in; unset, with no file either: no key is asked for",
+    ),
+    "SEGUE_API_KEYS_FILE": Variable(
+        "api_keys_file", _FILE, "", "the same, one a line; read again when it changes"
+    ),
+    "SEGUE_RATE_LIMIT": Variable(
+        "rate_limit",
+        Kind(read_rate, "a number, `/`, `second`, `minute`, `hour` or `day`"),
+        "requests",
+        "most requests per key, or per client address without keys; empty: no limit",
+    ),
+    "SEGUE_RATE_LIMIT_STORE": Variable(
+        "rate_limit_store",
+        Kind(read_store, "`memory://`, `redis://…`, `rediss://…`, `redis+unix://…`"),
+        "",
+        "where requests are counted; Redis where workers or machines share one limit",
+    ),
+    "SEGUE_CORS_ORIGINS": Variable(
+        "cors_origins",
+        Kind(read_origins, "exact origins, comma-separated"),
+        "",
+        "other sites whose pages may call the API; unset: none",
+    ),
+    "SEGUE_TRUSTED_PROXIES": Variable(
+        "trusted_proxies",
+        whole(0, 10),
+        "proxies",
+        "proxies in front, each of which sets X-Forwarded-For and X-Forwarded-Proto",
+    ),
+    "PROMETHEUS_MULTIPROC_DIR": Variable(
+        "metrics_folder",
+        _FOLDER,
+        "",
+        "where workers share the figures of /metrics; emptied at the start. "
+        "Unset with several workers: a temporary folder",
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the index versions are and how the server listens; sizes in bytes, times in seconds."""
+    """What the server is told; ``VARIABLES`` says what each setting means. Sizes in bytes, times in seconds."""
 
     indexes: Path = _REPOSITORY / "indexes"
     host: str = "127.0.0.1"
@@ -63,16 +156,66 @@ class Settings:
     max_body_bytes: int = 64 * 1024
     threads: int = 8
     stop_timeout_s: int = 30
+    poll_s: float = 1.0
+    workers: int = 1
+    max_requests: int = 0
+    request_timeout_s: int = 30
+    keepalive_s: int = 5
+    log_level: str = "info"
+    log_format: str = "json"
+    api_keys: tuple[str, ...] = ()
+    api_keys_file: Path | None = None
+    rate_limit: str = ""
+    rate_limit_store: str = field(default="memory://", repr=False)  # may hold a password
+    cors_origins: tuple[str, ...] = ()
+    trusted_proxies: int = 0
+    metrics_folder: Path | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the settings from ``environ``, or the process's own; ConfigError names a bad variable."""
         values: dict[str, Any] = {}
         source = os.environ if environ is None else environ
-        for variable, (setting, read) in _VARIABLES.items():
-            if variable in source:
+        for name, variable in VARIABLES.items():
+            if name in source:
                 try:
-                    values[setting] = read(source[variable])
+                    values[variable.setting] = variable.kind.read(source[name])
                 except ValueError as error:
-                    raise ConfigError(f"{variable} {error}") from error
+                    raise ConfigError(f"{name} {error}") from error
         return cls(**values)
+
+
+def show_default(variable: Variable) -> str:
+    """Write the default of a variable as the documentation does; empty where nothing is set."""
+    value = getattr(Settings(), variable.setting)
+    if isinstance(value, Path):
+        return f"{value.relative_to(_REPOSITORY)}/ of the checkout"
+    return "" if value is None or value == () else str(value)
+
+
+_shared_folder: Path | None = None
+_is_temporary = False
+
+
+def share_metrics(settings: Settings) -> Path | None:
+    """Prepare the folder through which workers share figures, empty; None where one worker keeps its own.
+
+    prometheus_client looks for it when it is imported: call this before. Asked again, in the same process, it changes
+    nothing, since workers write into the folder by then.
+    """
+    global _shared_folder, _is_temporary
+    if _shared_folder is None and (settings.metrics_folder is not None or settings.workers > 1):
+        _is_temporary = settings.metrics_folder is None
+        folder = settings.metrics_folder or Path(tempfile.mkdtemp(prefix="segue-metrics-"))
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in folder.glob("*.db"):
+            file.unlink()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+        _shared_folder = folder
+    return _shared_folder
+
+
+def drop_shared_metrics() -> None:
+    """Delete the folder of ``share_metrics`` if it was a temporary one; for the end of the server."""
+    if _shared_folder is not None and _is_temporary:
+        shutil.rmtree(_shared_folder, ignore_errors=True)

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 from indexer.catalogue.records import Movie, Track
 from indexer.catalogue_store import CatalogueStore, write_store
 from indexer.errors import InputError, UnknownItem, VersionDamaged, VersionError, VersionFormat
+from indexer.record_cache import RecordCache
 from indexer.title_lookup import Found, make_key
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -352,3 +353,30 @@ def test_noisy_queries_find_real_songs(tmp_path: Path) -> None:
             hits_5 += any(same)
         assert (hits_1 / 80 >= 0.93, hits_5 / 80 >= 0.95) == (True, True), (kind, hits_1, hits_5)
     store.close()
+
+
+# --- records in memory ------------------------------------------------------------------------------------
+
+
+def test_records_are_read_once_and_the_last_used_stay() -> None:
+    read: list[list[int]] = []
+
+    def cells(rows: Sequence[int]) -> list[tuple[object, ...]]:
+        read.append(list(rows))
+        return [(f"t{row}", 1 if row else None, "a||b" if row else None) for row in rows]
+
+    cache = RecordCache(
+        lambda *cells: cells, {"id": "text", "explicit": "bool", "genres": "many"}, cells, kept_records=2
+    )
+    assert cache.get([2, 0, 2]) == [("t2", True, ("a", "b")), ("t0", None, ()), ("t2", True, ("a", "b"))]
+    assert cache.get([2]) == [("t2", True, ("a", "b"))]
+    assert cache.get([3, 2]) == [("t3", True, ("a", "b")), ("t2", True, ("a", "b"))]
+    assert len(cache) == 2
+    assert cache.get([0]) == [("t0", None, ())]
+    assert read == [[2, 0], [3], [0]]
+
+
+def test_more_rows_than_stay_in_memory_all_come_in_the_order_asked() -> None:
+    cache = RecordCache(lambda id: id, {"id": "text"}, lambda rows: [(str(row),) for row in rows], 3)
+    assert cache.get([5, 1, 4, 2, 3, 1]) == ["5", "1", "4", "2", "3", "1"]
+    assert len(cache) == 3

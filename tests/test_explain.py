@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexer.catalogue.records import Medium
+from indexer.features.mood_scale import describe_mood
 from indexer.index_version import IndexVersion, open_version
 from indexer.space import MEDIA, Dials
+from server.explain import _describe
 from server.search import Query, Search
 
 FILM, SONG = "casablanca-1942", "stevie-wonder-superstition"
@@ -196,3 +198,56 @@ def test_taking_away_what_a_reason_rests_on_lowers_the_score(version: IndexVersi
     # Names rest on one input more surely than anything else does.
     assert np.mean([after < before for first, before, after in found if first == "names"]) >= 0.95
     assert {"names", "learned"} <= {first for first, _, _ in found}
+
+
+@pytest.mark.parametrize(("source", "target"), [("tracks", "movies"), ("movies", "tracks")])
+def test_reasons_equal_a_plain_reading_of_the_terms(
+    version: IndexVersion, search: Search, source: Medium, target: Medium
+) -> None:
+    """What is computed for a page at once, again for each hit alone and by the plainest way."""
+    space, block = version.space, version.space.block("learned")
+    sides = {
+        medium: version.indexes[medium].vectors(version.pairs[:, column].tolist())[
+            :, block.start : block.stop
+        ]
+        for column, medium in enumerate(MEDIA)
+    }
+    seen = set()
+    for row in np.random.default_rng(3).choice(version.indexes[source].size, 15, replace=False).tolist():
+        items = version.store.movies([row]) if source == "movies" else version.store.tracks([row])
+        asked = space.queries(source, version.indexes[source].vectors([row]), target)[0]
+        names = version.names.combine([(source, row)])
+        for hit in search.find(Query(target, **{source: (items[0].id,)}, limit=7)).hits:  # type: ignore[arg-type]
+            place = version.store.row(target, hit.id)
+            vector = version.indexes[target].vectors([place])
+            values = dict(
+                zip([b.name for b in space.blocks], space.terms(asked, vector)[0].tolist(), strict=True)
+            )
+            values["names"] = space.names_weight * float(
+                version.names.value(names, target, np.array([place]))[0]
+            )
+            given = {reason.term: reason for reason in hit.reasons}
+            assert {term: reason.value for term, reason in given.items()} == pytest.approx(
+                {term: value for term, value in values.items() if value != 0}, abs=1e-6
+            )
+            assert hit.raw_score == pytest.approx(sum(values.values()), abs=1e-5)
+            learned = vector[0, block.start : block.stop]
+            likeness = sides[target] @ learned + sides[source] @ asked[block.start : block.stop]
+            film, song = version.pairs[int(likeness.argmax())].tolist()
+            titles = version.store.tracks([song])[0].title, version.store.movies([film])[0].title
+            if given["learned"].value > 0:
+                assert given["learned"].text == "as “{}” stands in “{}”".format(*titles)
+            moods = version.moods[source][row], version.moods[target][place]
+            same = float(np.abs(moods[0] - moods[1]).max()) < 0.2
+            said = describe_mood(*((moods[0] + moods[1]) / 2 if same else moods[1]).tolist())
+            if "mood" in given and given["mood"].value > 0:
+                assert given["mood"].text == f"{'both' if same else 'mood:'} {said}"
+            seen.add(same)
+    assert seen == {True, False}
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_moods_looked_up_are_said_as_they_are(valence: float, arousal: float) -> None:
+    assert _describe(valence, arousal) == describe_mood(valence, arousal)
+    assert _describe(np.nan, arousal) == describe_mood(np.nan, arousal)
+    assert _describe(np.nan, np.nan) == "of unknown mood"

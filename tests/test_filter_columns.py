@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from indexer.catalogue.records import MOVIE_COLUMNS, SEPARATOR, TRACK_COLUMNS, Medium
 from indexer.errors import BadFilter, VersionDamaged, VersionFormat
-from indexer.filter_columns import FilterColumns, Filters
+from indexer.filter_columns import KEPT_MASKS, FilterColumns, Filters
 
 Row = dict[str, Any]
 MEDIA: tuple[Medium, ...] = ("movies", "tracks")
@@ -394,3 +394,35 @@ def test_another_medium_or_format_is_refused(tmp_path: Path) -> None:
         description.write_text(broken, "utf-8")
         with pytest.raises(VersionDamaged, match="cannot be read"):
             FilterColumns.open(tmp_path, "movies")
+
+
+# --- masks in memory --------------------------------------------------------------------------------------
+
+
+def test_equal_filters_share_a_mask_that_cannot_be_written_to() -> None:
+    columns = columns_of("movies", FILMS)
+    mask = columns.mask(Filters(genres=("drama",), year_min=1940))
+    assert mask is not None
+    assert columns.mask(Filters(genres=("drama",), year_min=1940)) is mask
+    assert columns.mask(Filters(genres=["drama"], year_min=1940)) is mask  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="read-only"):
+        mask[0] = True
+    assert columns.mask(Filters()) is None
+
+
+def test_masks_in_memory_are_bounded_and_the_last_used_stay() -> None:
+    columns = columns_of("movies", FILMS)
+    first = columns.mask(Filters(year_min=0))
+    second = columns.mask(Filters(year_min=1))
+    for year in range(2, KEPT_MASKS + 1):
+        assert columns.mask(Filters(year_min=0)) is first
+        columns.mask(Filters(year_min=year))
+    assert columns.mask(Filters(year_min=0)) is first
+    assert columns.mask(Filters(year_min=1)) is not second
+
+
+def test_what_is_in_memory_excuses_no_value_of_another_type() -> None:
+    columns = columns_of("movies", FILMS)
+    assert columns.mask(Filters(rating_min=1)) is not None
+    with pytest.raises(BadFilter, match="rating_min must be a finite number"):
+        columns.mask(Filters(rating_min=True))

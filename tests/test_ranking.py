@@ -263,3 +263,44 @@ def test_pages_of_a_diverse_list_join(search: Search) -> None:
         for hit in search.find(replace(query, limit=40, offset=offset)).hits
     ]
     assert [(hit.id, hit.rank) for hit in paged] == [(hit.id, hit.rank) for hit in whole]
+
+
+@PROPERTY
+@given(
+    target=st.sampled_from(MEDIA),
+    wanted=inputs(3).filter(lambda some: some.count > 0),
+    left_out=st.lists(st.integers(0, FILMS - 1), max_size=5, unique=True),
+    depth=st.integers(1, 300),
+    filtered=st.booleans(),
+)
+def test_leaving_rows_out_is_as_not_allowing_them(
+    version: IndexVersion, target: Medium, wanted: Inputs, left_out: list[int], depth: int, filtered: bool
+) -> None:
+    size = version.indexes[target].size
+    asked = ask(version, wanted, NOTHING, NO_DIALS, target)
+    allowed = np.arange(size) % 3 > 0 if filtered else np.ones(size, np.bool_)
+    left_out = [row for row in left_out if allowed[row]]
+    some = allowed.copy()
+    some[left_out] = False
+    rows, scores = rank(version, asked, target, depth, allowed if filtered else None, left_out)
+    others, values = rank(version, asked, target, depth, some)
+    assert rows.tolist() == others.tolist()
+    assert scores.tolist() == values.tolist()
+
+
+def test_few_vectors_are_read_for_names(version: IndexVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows whose names cannot lift them onto the page are not compared."""
+    index, read, named = version.indexes["tracks"], 0, 0
+    vectors = index.vectors
+
+    def count(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        nonlocal read
+        read += len(rows)
+        return vectors(rows)
+
+    monkeypatch.setattr(index, "vectors", count)
+    for row in range(0, FILMS, 10):
+        asked = ask(version, Inputs({"movies": [row], "tracks": []}), NOTHING, NO_DIALS, "tracks")
+        named += len(version.names.scores(asked.names, "tracks")[0])
+        rank(version, asked, "tracks", 10, None)
+    assert 0 < read < named / 2

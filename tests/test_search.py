@@ -1,6 +1,7 @@
 """Search over the starter catalogue: reasons that add up, filters that hold, pages that join."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from indexer.catalogue.records import Medium, Movie, Track
 from indexer.errors import BadFilter, QueryError, UnknownItem
 from indexer.filter_columns import Filters
 from indexer.space import MEDIA
+from server.answer_cache import MOST_HITS, AnswerCache
 from server.search import Query, Search
 
 FILM, SONG = "casablanca-1942", "stevie-wonder-superstition"
@@ -234,3 +236,46 @@ def test_a_filter_that_makes_no_sense_is_refused(search: Search, filters: Filter
 def test_past_the_end_there_is_an_empty_page(search: Search) -> None:
     answer = search.find(Query("movies", text="x", offset=5000))
     assert (answer.total, answer.hits) == (370, ())
+
+
+def test_an_equal_query_gets_the_answer_in_memory(starter_indexes: Path) -> None:
+    heard: list[tuple[str, float]] = []
+    search = Search.open(starter_indexes, on_stage=lambda stage, seconds: heard.append((stage, seconds)))
+    first = search.find(Query("movies", tracks=(SONG,)))
+    assert [stage for stage, _ in heard] == ["prepare", "rank", "explain"]
+    assert all(seconds > 0 for _, seconds in heard)
+    assert search.find(Query("movies", tracks=(SONG,))) is first
+    assert len(heard) == 3
+    assert search.find(Query("movies", tracks=(SONG,), limit=9)).hits == first.hits[:9]
+    assert len(heard) == 6
+    search.close()
+
+
+def test_a_long_page_is_made_anew_and_is_the_same(search: Search) -> None:
+    query = Query("movies", tracks=(SONG,), limit=MOST_HITS + 1)
+    assert search.find(query) == search.find(query)
+    assert search.find(query) is not search.find(query)
+
+
+def test_answers_in_memory_are_bounded_and_the_last_used_stay() -> None:
+    cache: AnswerCache[str, int] = AnswerCache(kept_answers=2)
+    cache.put("a", 1, 10)
+    cache.put("b", 2, MOST_HITS)
+    assert cache.get("a") == 1
+    cache.put("c", 3, 0)
+    cache.put("long", 4, MOST_HITS + 1)
+    assert [cache.get(query) for query in ("a", "b", "c", "long")] == [1, None, 3, None]
+    assert len(cache) == 2
+
+
+def test_an_input_that_the_filters_drop_does_not_count_twice(search: Search) -> None:
+    """The total is what the filters leave, less the inputs among that."""
+    old, new = Filters(year_max=1950), Filters(year_min=1951)
+    everything = search.find(Query("movies", text="rain")).total
+    for filters, less in ((old, 1), (new, 0)):
+        some = search.find(Query("movies", text="rain", filters=filters)).total
+        fewer = search.find(Query("movies", movies=(FILM,), filters=filters))
+        assert fewer.total == some - less
+        assert FILM not in {hit.id for hit in fewer.hits}
+        everything -= some
+    assert everything == 0

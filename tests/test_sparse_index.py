@@ -48,6 +48,10 @@ def as_dict(query: SparseQuery) -> dict[str, float]:
     return dict(zip([TERMS[column] for column in query.columns], query.values.tolist(), strict=True))
 
 
+def terms_of(index: SparseIndex, query: SparseQuery, medium: Medium, row: int, most: int = 3) -> list[str]:
+    return index.explain(query, medium, np.array([row]), most)[1][0]
+
+
 def test_a_row_is_its_columns_and_values(index: SparseIndex) -> None:
     columns, values = index.row("movies", 3)
     assert (columns.tolist(), values.tolist()) == ([1, 2], [0.25, 0.5])
@@ -62,6 +66,8 @@ def test_a_row_that_is_not_there(index: SparseIndex, medium: Medium, row: int) -
         index.row(medium, row)
     with pytest.raises(IndexError, match=f"rows of {medium}"):
         index.value(index.combine([("movies", 0)]), medium, np.array([0, row]))
+    with pytest.raises(IndexError, match=f"rows of {medium}"):
+        index.explain(index.combine([("movies", 0)]), medium, np.array([0, row]))
 
 
 def test_scores_by_hand(index: SparseIndex) -> None:
@@ -93,7 +99,7 @@ def test_nothing_wanted_finds_nothing(index: SparseIndex) -> None:
         assert (rows.tolist(), scores.tolist()) == ([], [])
         assert (rows.dtype, scores.dtype) == (np.int64, np.float32)
         assert index.value(query, "tracks", np.array([0, 1])).tolist() == [0, 0]
-        assert index.shared_terms(query, "tracks", 0) == []
+        assert terms_of(index, query, "tracks", 0) == []
 
 
 def test_value_follows_the_rows_given(index: SparseIndex) -> None:
@@ -104,27 +110,27 @@ def test_value_follows_the_rows_given(index: SparseIndex) -> None:
 
 
 def test_a_phrase_stands_for_its_words(index: SparseIndex) -> None:
-    assert index.shared_terms(index.combine([("movies", 0)]), "tracks", 0) == ["purple rain"]
-    assert index.shared_terms(index.combine([("movies", 1)]), "tracks", 0) == ["rain"]
+    assert terms_of(index, index.combine([("movies", 0)]), "tracks", 0) == ["purple rain"]
+    assert terms_of(index, index.combine([("movies", 1)]), "tracks", 0) == ["rain"]
 
 
 def test_a_pair_that_stops_short_is_named_by_its_first_word(index: SparseIndex) -> None:
-    assert index.shared_terms(index.combine([("movies", 3)]), "tracks", 0) == ["prince"]
+    assert terms_of(index, index.combine([("movies", 3)]), "tracks", 0) == ["prince"]
 
 
 def test_such_a_pair_stands_where_its_word_is_not_shared() -> None:
     both = np.array([[0.5, 0.5]], np.float32)
     index = index_of(both, both, ["home of", "rain"])
-    assert index.shared_terms(index.combine([("movies", 0)]), "tracks", 0) == ["home of", "rain"]
+    assert terms_of(index, index.combine([("movies", 0)]), "tracks", 0) == ["home of", "rain"]
 
 
 def test_terms_come_best_first_and_no_more_than_asked_for(index: SparseIndex) -> None:
     # With track 0: purple rain 0.5625 / 2 in all; prince (0.25 + 0.125) / 2.
     query = index.combine([("movies", 0), ("movies", 3)])
-    assert index.shared_terms(query, "tracks", 0) == ["purple rain", "prince"]
-    assert index.shared_terms(query, "tracks", 0, most=1) == ["purple rain"]
+    assert terms_of(index, query, "tracks", 0) == ["purple rain", "prince"]
+    assert terms_of(index, query, "tracks", 0, most=1) == ["purple rain"]
     only_prince = index.combine([("movies", 3), ("movies", 3), ("movies", 3), ("movies", 0)])
-    assert index.shared_terms(only_prince, "tracks", 0, most=1) == ["prince"]
+    assert terms_of(index, only_prince, "tracks", 0, most=1) == ["prince"]
 
 
 @settings(max_examples=60, deadline=None)
@@ -152,7 +158,18 @@ def test_equals_the_dense_product(seed: int, sizes: tuple[int, int, int], filled
         np.testing.assert_allclose(found, dense[medium] @ expected_query, atol=1e-5)
         assert (np.diff(rows) > 0).all()
         assert (scores > 0).all()
-        np.testing.assert_array_equal(index.value(query, medium, np.arange(len(found))), found)
+        everything = np.arange(len(found))
+        np.testing.assert_array_equal(index.value(query, medium, everything), found)
+        explained, terms = index.explain(query, medium, everything, most=n_terms)
+        np.testing.assert_array_equal(explained, found)
+        for row, names in enumerate(terms):
+            added = dense[medium][row] * expected_query
+            shared = [
+                index.terms[place] for place in np.flatnonzero(dense[medium][row] * (expected_query > 1e-9))
+            ]
+            assert sorted(names) == shared
+            order = [float(added[index.terms.index(name)]) for name in names]
+            assert order == pytest.approx(sorted(order, reverse=True), abs=1e-6)
 
 
 def test_written_and_opened_it_answers_the_same(index: SparseIndex, tmp_path: Path) -> None:
@@ -163,7 +180,7 @@ def test_written_and_opened_it_answers_the_same(index: SparseIndex, tmp_path: Pa
         query = made.combine([("tracks", 0), ("tracks", 2)])
         rows, scores = made.scores(query, "movies")
         assert (rows.tolist(), scores.tolist()) == ([0, 1, 3], [0.28125, 0.3125, 0.1875])
-        assert made.shared_terms(query, "movies", 1) == ["across", "rain"]
+        assert terms_of(made, query, "movies", 1) == ["across", "rain"]
         assert made.value(query, "movies", np.array([1])).tolist() == [0.3125]
     opened.write(tmp_path / "again")
     first, second = (

@@ -1,38 +1,42 @@
-"""The benchmarks' command line: ``python -m indexer.benchmarks encode · ladder``."""
+"""The benchmarks' command line: ``python -m indexer.benchmarks encode · ladder · search · scale · filters``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 
-from indexer.benchmarks import encode, ladder
 from indexer.errors import SegueError
+
+#: Name → (module with ``add_arguments`` and ``run``, help). Imported when asked for: each needs other libraries.
+_BENCHMARKS = {
+    "encode": ("indexer.benchmarks.encode", "text encoder against sentence-transformers: speed and parity"),
+    "ladder": ("indexer.benchmarks.ladder", "what each block of the space adds on known pairs"),
+    "search": (
+        "indexer.benchmarks.search",
+        "vector search beside FAISS, hnswlib, Qdrant, Chroma and USearch",
+    ),
+    "scale": ("indexer.benchmarks.scale", "a film index of a million rows beside the real one"),
+    "filters": ("indexer.benchmarks.filters", "recall of filtered searches against exact ones"),
+    "plots": ("indexer.benchmarks.plots", "figures from the JSON that search wrote"),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one benchmark and print its report; 1 and a reason on standard error where it cannot run."""
-    parser = argparse.ArgumentParser(prog="bench", description="Measure what a build costs on this machine.")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog="bench", description="Measure what builds and searches cost here.")
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
-    encoding = benchmarks.add_parser(
-        "encode", help="text encoder against sentence-transformers: speed and parity"
-    )
-    encoding.add_argument(
-        "--texts", type=int, default=1000, help="how many starter texts to encode (default 1000)"
-    )
-    ladder.add_arguments(
-        benchmarks.add_parser("ladder", help="what each block of the space adds on known pairs")
-    )
+    for name, (module, purpose) in _BENCHMARKS.items():
+        added = benchmarks.add_parser(name, help=purpose, description=purpose)
+        if name in arguments[:1]:
+            import_module(module).add_arguments(added)
     options = parser.parse_args(arguments)
     try:
-        if options.benchmark == "ladder":
-            ladder.run(options)
-            return 0
-        report = encode.measure(options.texts)
+        return int(import_module(_BENCHMARKS[options.benchmark][0]).run(options) or 0)
     except SegueError as error:
         sys.stderr.write(f"bench: {error}\n")
         return 1
-    sys.stdout.write(report.as_text() + "\n")
-    return 0
 
 
 if __name__ == "__main__":

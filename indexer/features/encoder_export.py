@@ -15,7 +15,13 @@ from typing import Any
 
 from indexer.errors import MissingModel
 from indexer.features.encoder_quantisation import quantise_model
-from indexer.features.text_encoder import CARD_FILE, MODEL_FILE, SENTENCE_MODEL_FILE, TOKENIZER_FILE
+from indexer.features.text_encoder import (
+    CARD_FILE,
+    MODEL_FILE,
+    SENTENCE_MODEL_FILE,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+)
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
@@ -34,7 +40,7 @@ _LOUD_LOGGERS = (
 
 
 def export_encoder(model: str, folder: Path) -> None:
-    """Write ``model.onnx``, ``tokenizer.json`` and ``encoder.json`` of a text encoder to ``folder``.
+    """Write a text encoder to ``folder``: models, the weights they share, ``tokenizer.json``, ``encoder.json``.
 
     ``model``: ``all-MiniLM-L6-v2`` (the packaged files), a local folder, or a name on the model hub. Matrix
     products are int8 where held-back texts stay within 0.999 cosine of float32 on this machine;
@@ -56,7 +62,12 @@ def export_encoder(model: str, folder: Path) -> None:
                 f"the model {model!r} cannot be converted to ONNX: {_first_line(error)}"
             ) from error
         precision = quantise_model(
-            exact, folder / TOKENIZER_FILE, max_tokens, folder / MODEL_FILE, folder / SENTENCE_MODEL_FILE
+            exact,
+            folder / TOKENIZER_FILE,
+            max_tokens,
+            folder / MODEL_FILE,
+            folder / SENTENCE_MODEL_FILE,
+            folder / WEIGHTS_FILE,
         )
         card = {
             "name": model if source is None else source.name if model != DEFAULT_MODEL else DEFAULT_MODEL,

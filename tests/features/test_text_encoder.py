@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,9 +15,17 @@ import pytest
 from indexer.errors import MissingModel, VersionDamaged
 from indexer.features.encoder_export import DEFAULT_MODEL, check_weights, export_encoder, find_weights
 from indexer.features.encoder_quantisation import read_starter_texts
-from indexer.features.text_encoder import CARD_FILE, MODEL_FILE, TOKENIZER_FILE, TextEncoder
+from indexer.features.text_encoder import (
+    CARD_FILE,
+    MODEL_FILE,
+    SENTENCE_MODEL_FILE,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    TextEncoder,
+)
 
 MOODS = ("calm", "tense", "joyful", "bleak", "tender", "furious", "dreamy", "playful")
+FILES = (MODEL_FILE, SENTENCE_MODEL_FILE, WEIGHTS_FILE, TOKENIZER_FILE, CARD_FILE)
 KINDS = ("soul", "techno", "chanson", "heavy metal", "film score", "bossa nova", "folk", "hip-hop")
 
 
@@ -34,10 +44,7 @@ def song_sentences() -> list[str]:
 
 
 def copy_of(folder: Path, target: Path) -> Path:
-    target.mkdir()
-    for name in (MODEL_FILE, TOKENIZER_FILE, CARD_FILE):
-        shutil.copyfile(folder / name, target / name)
-    return target
+    return Path(shutil.copytree(folder, target))
 
 
 def test_vectors_are_those_of_sentence_transformers(encoder: TextEncoder) -> None:
@@ -189,7 +196,64 @@ def test_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
         export_encoder(str(tmp_path / "model"), tmp_path / "out")
 
 
-def test_export_gives_the_same_bytes_again(encoder_folder: Path, tmp_path: Path) -> None:
-    export_encoder(DEFAULT_MODEL, tmp_path)
-    for name in (MODEL_FILE, TOKENIZER_FILE, CARD_FILE):
+def test_export_gives_the_same_bytes_in_another_process(encoder_folder: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from indexer.features.encoder_export import export_encoder;"
+        "export_encoder(sys.argv[1], Path(sys.argv[2]))"
+    )
+    subprocess.run([sys.executable, "-c", program, DEFAULT_MODEL, str(tmp_path)], check=True)
+    for name in FILES:
         assert (tmp_path / name).read_bytes() == (encoder_folder / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("size", [None, 1, 1_000_000])
+def test_models_whose_weights_are_not_whole_are_refused(
+    encoder_folder: Path, tmp_path: Path, size: int | None
+) -> None:
+    folder = copy_of(encoder_folder, tmp_path / "copy")
+    weights = (folder / WEIGHTS_FILE).read_bytes()
+    (folder / WEIGHTS_FILE).unlink()
+    if size is not None:
+        (folder / WEIGHTS_FILE).write_bytes(weights[:size])
+    with pytest.raises(VersionDamaged, match=r"model\.onnx is not a model that can be run"):
+        TextEncoder.open(folder)
+
+
+def test_an_encoder_with_its_weights_inside_still_opens(
+    encoder: TextEncoder, encoder_folder: Path, tmp_path: Path
+) -> None:
+    """As encoders were written before, with no weights beside the models and none for sentences of their own."""
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    folder = copy_of(encoder_folder, tmp_path / "copy")
+    onnx.save(onnx.load(folder / MODEL_FILE), folder / MODEL_FILE)
+    (folder / WEIGHTS_FILE).unlink()
+    (folder / SENTENCE_MODEL_FILE).unlink()
+    texts = song_sentences()[:8]
+    before = TextEncoder.open(folder)
+    np.testing.assert_array_equal(before.encode(texts), encoder.encode(texts))
+    np.testing.assert_allclose(before.encode_all(texts), encoder.encode(texts), atol=1e-4)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the system does not list its mappings")
+def test_weights_are_mapped_so_that_processes_share_them(encoder_folder: Path, tmp_path: Path) -> None:
+    folder = copy_of(encoder_folder, tmp_path / "copy")
+    encoder = TextEncoder.open(folder)
+    mapped = Path("/proc/self/maps").read_text(encoding="utf-8")
+    assert str(folder / WEIGHTS_FILE) in mapped
+    assert encoder.dimension == 384
+
+
+def test_weights_of_both_models_are_written_once(encoder_folder: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    places: dict[str, set[tuple[int, int]]] = {}
+    for name in (MODEL_FILE, SENTENCE_MODEL_FILE):
+        model = onnx.load(encoder_folder / name, load_external_data=False)
+        for each in model.graph.initializer:
+            entry = {pair.key: pair.value for pair in each.external_data}
+            if entry:
+                assert entry["location"] == WEIGHTS_FILE
+                places.setdefault(name, set()).add((int(entry["offset"]), int(entry["length"])))
+    shared = places[MODEL_FILE] & places[SENTENCE_MODEL_FILE]
+    # The token embeddings: 30,522 of 384 float32 numbers.
+    assert 30_522 * 384 * 4 in {length for _, length in shared}
+    assert {offset % 4096 for offset, _ in places[MODEL_FILE]} == {0}

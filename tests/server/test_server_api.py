@@ -350,7 +350,7 @@ def test_nan_in_a_reply_is_a_failure_not_broken_json(client, search, monkeypatch
 
 def test_operations(client):
     assert client.get("/healthz").get_json() == {"status": "ok"}
-    assert client.get("/readyz").get_json() == {"index_version": "v1", "status": "ready"}
+    assert client.get("/readyz").get_json() == {"index_version": "v1", "status": "ready", "refused": None}
 
 
 def test_without_a_version_the_server_is_up_but_not_ready(tmp_path):

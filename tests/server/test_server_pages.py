@@ -105,7 +105,7 @@ def test_page_shows_scores_reasons_and_links(client):
     assert re.findall(r'class="value">([^<]*)<', html) == ["+0.500", "-0.125"] * 2
     assert "words alike: rain" in html
     assert 'href="https://www.themoviedb.org/movie/680"' in html
-    assert 'href="/?medium=tracks&id=s1&offset=10"' in html
+    assert 'href="/?medium=tracks&id=s1&offset=10&index_version=v1"' in html
 
 
 def test_page_finds_by_mood(client, search):
