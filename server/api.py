@@ -17,19 +17,23 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from indexer.catalogue.records import Medium
 from indexer.errors import QueryError, UnknownItem, VersionChanged, VersionError
 from server import schemas
+from server.leases import Current
 from server.problems import FieldError, ItemNotFound, RequestRefused
 from server.refusals import Refusal, VersionRefused
+from server.reply_cache import keep_replies
 from server.schemas import ItemPath, LookUpQuery, MatchQuery, NoQuery, SearchBody
 from server.search import Query, Search
 
-#: Gives the ``Search`` that is open now; VersionError where there is none.
-Current = Callable[[], Search]
 Json = dict[str, Any]
 
 _SONGS = Tag(name="songs", description="look up songs; films and songs that fit one")
 _FILMS = Tag(name="films", description="look up films; songs and films that fit one")
 _SEARCH = Tag(name="search", description="songs, films and words combined")
 _OPERATIONS = Tag(name="operations", description="is the server up, and can it answer")
+#: Routes whose replies are kept: a search and nothing else decides them.
+_KEPT = frozenset(
+    f"api.{view}" for view in ("movies_for_track", "tracks_for_movie", "similar_tracks", "similar_movies")
+)
 _REPEATABLE = ("genres", "language")
 
 
@@ -73,6 +77,7 @@ def make_api(current: Current, refused: Callable[[], Refusal | None] = lambda: N
         for status in (400, 401, 404, 409, 413, 422, 429, 500, 503)
     }
     api = APIBlueprint("api", __name__, abp_responses=problems)
+    keep_replies(api, current, _KEPT)
     api.before_request(_check_request)
     _add_operations(api, current, refused)
     _add_items(api, current)

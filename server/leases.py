@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from server.search import Search
 
 _log = logging.getLogger(__name__)
+
+#: Gives the ``Search`` that the request under way holds; VersionError where there is none.
+Current = Callable[[], Search]
 
 
 class Lease:

@@ -13,7 +13,8 @@ from werkzeug.exceptions import NotFound
 
 from indexer.catalogue.records import Medium, Movie, Track, other_medium
 from indexer.errors import SegueError
-from server.api import Current, item_in_address
+from server.api import item_in_address
+from server.leases import Current
 from server.problems import describe_problem, find_status
 from server.schemas import link_to
 from server.search import GOOD_MATCH, Answer, Query, Search

@@ -37,7 +37,7 @@ _CLEAR = (
 
 
 def run_memory(indexes: Path | None, port: int, ceilings: int) -> Verdict:
-    """Open a version under ``ceilings`` limits, from none to enough; then publish one to a server without room."""
+    """Open a version under ``ceilings`` limits, from little to enough; then publish one to a server without room."""
     verdict = Verdict("memory", CLAIM)
     with tempfile.TemporaryDirectory() as made:
         copy = Path(made) / "indexes"
@@ -61,7 +61,7 @@ def _open_below(verdict: Verdict, indexes: Path, ceilings: int) -> None:
         "check": lambda: main(["check", "--indexes", str(indexes)]),
         "search": lambda: _search(indexes),
     }
-    for turn in range(ceilings + 1):
+    for turn in range(1, ceilings + 1):
         # Twice what was measured at the most: allocators ask for more than they use, so enough is not exact.
         room = 2 * needed * turn // ceilings
         for name, action in actions.items():
@@ -70,7 +70,10 @@ def _open_below(verdict: Verdict, indexes: Path, ceilings: int) -> None:
                 action, limits={resource.RLIMIT_AS: _address_space() + room}, deadline_s=_HANGS_S
             )
             said = [line for line in outcome.printed.splitlines() if line.strip()]
-            if outcome.code == 0:
+            if outcome.hung:
+                verdict.count("neither")
+                verdict.fail(f"{about}: {last_words(outcome)}")
+            elif outcome.code == 0:
                 verdict.count("opened")
             elif outcome.code == 1 and name == "check":
                 verdict.count("refused")
