@@ -73,7 +73,7 @@ CARD_TOLERANCES = {"recall_100": -0.03, "median_percentile": 3.0}
 _CURRENT = "CURRENT"
 _HISTORY = "HISTORY"
 _LOCK = ".lock"
-#: A folder under construction; nothing with this prefix is ever a version.
+#: A folder or file under construction; nothing with this prefix is ever a version.
 _PARTIAL = ".partial-"
 
 
@@ -267,10 +267,9 @@ def lock(indexes: Path) -> Iterator[None]:
 def new_folder(indexes: Path) -> Iterator[Path]:
     """A sibling folder to write a version into; it is gone afterwards unless ``seal`` gave it its name.
 
-    The caller holds ``lock``, so any other such folder was left by a build that was killed, and is removed.
+    What a build that was killed left is removed; the caller holds ``lock``.
     """
-    for leftover in indexes.glob(f"{_PARTIAL}*"):
-        shutil.rmtree(leftover)
+    _remove_leftovers(indexes)
     folder = indexes / f"{_PARTIAL}{os.getpid()}"
     folder.mkdir(parents=True)
     try:
@@ -317,11 +316,24 @@ def _sync(path: Path) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    _sync(partial)
-    partial.replace(path)
+    partial = path.with_name(f"{_PARTIAL}{path.name}-{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        _sync(partial)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
     _sync(path.parent)
+
+
+def _remove_leftovers(indexes: Path) -> None:
+    """Remove what a killed build, publication or pruning left; the caller holds ``lock``, so it is nobody's."""
+    for leftover in indexes.glob(f"{_PARTIAL}*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
 
 
 def _folder(indexes: Path, name: str) -> Path:
@@ -431,6 +443,5 @@ def prune(indexes: Path, keep: int) -> list[str]:
         doomed = indexes / f"{_PARTIAL}{name}"
         (indexes / name).rename(doomed)
         report_file(indexes, name).unlink(missing_ok=True)
-    for leftover in indexes.glob(f"{_PARTIAL}*"):
-        shutil.rmtree(leftover)
+    _remove_leftovers(indexes)
     return gone

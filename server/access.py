@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from flask import Flask, Response, g, request
 from flask_limiter import Limiter
@@ -28,6 +28,12 @@ from indexer.errors import ConfigError
 from server.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+#: The two ways to send a key, as OpenAPI describes them; nothing needs one unless the server has keys set.
+SECURITY_SCHEMES: Final[dict[str, Any]] = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "name": "X-API-Key", "in": "header"},
+}
 
 #: What answers without a key and without being counted: is the server up, and how it is used. All else is closed.
 OPEN_ENDPOINTS: Final = frozenset(

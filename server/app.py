@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, jsonify, render_template
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
-from server.access import register_access
+from server.access import SECURITY_SCHEMES, register_access
 from server.api import StrictJson, make_api
 from server.headers import register_headers
 from server.leases import Lease
@@ -39,6 +39,7 @@ def create_app(settings: Settings, search: Search | None = None, open_now: bool 
         doc_ui=False,
         validation_error_callback=raise_refusal,
         validation_error_model=Problem,
+        security_schemes=SECURITY_SCHEMES,
         static_folder="static",
         template_folder="templates",
     )
