@@ -11,6 +11,7 @@ import json
 import math
 import sqlite3
 import threading
+import weakref
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -228,8 +229,10 @@ class CatalogueStore:
         self._closed = threading.Event()
         self._counts: dict[Medium, int] = {}
         self._rankings: dict[Medium, _Ranking] = {}
-        self._movies = RecordCache(Movie, MOVIE_COLUMNS, lambda rows: self._read_rows("movies", rows))
-        self._tracks = RecordCache(Track, TRACK_COLUMNS, lambda rows: self._read_rows("tracks", rows))
+        # Through a weak reference, so that a store's memory goes with its last user.
+        me = weakref.proxy(self)
+        self._movies = RecordCache(Movie, MOVIE_COLUMNS, lambda rows: me._read_rows("movies", rows))
+        self._tracks = RecordCache(Track, TRACK_COLUMNS, lambda rows: me._read_rows("tracks", rows))
 
     @classmethod
     def open(cls, path: Path) -> CatalogueStore:

@@ -64,7 +64,6 @@ class LiveSearch:
         self._on_swap = on_swap
         self._on_refusal = on_refusal
         self._held: LeasedSearch | None = None
-        self._retired: list[LeasedSearch] = []
         self._wasted = False
         self._attempt: Attempt | None = None
         self._swapping = threading.Lock()
@@ -196,7 +195,6 @@ class LiveSearch:
             self._attempt = None
         _log.info("index version %s answers now, before it %s", search.name, old and old.search.name)
         if old is not None:
-            self._retired.append(old)
             old.drop()
         self._on_swap(search.name, old.search.name if old is not None else None)
 
@@ -217,10 +215,7 @@ class LiveSearch:
         self._on_refusal(name, reason)
 
     def _give_back(self) -> None:
-        """Free the memory of versions that were closed or refused: a ``Search`` is in a circle of references."""
-        closed = [held for held in self._retired if held.closed.is_set()]
-        if closed or self._wasted:
+        """Free what a refused version left: an error and its frames hold each other."""
+        if self._wasted:
             self._wasted = False
-            self._retired = [held for held in self._retired if held not in closed]
-            closed.clear()
             gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -110,8 +111,11 @@ class Search:
         self._on_stage = on_stage
         self._explainer = Explainer(version)
         self._answers: AnswerCache[Query, Answer] = AnswerCache()
-        self._embed = lru_cache(maxsize=_CACHED_TEXTS)(self._embed_text)
-        self._method = lru_cache(maxsize=None)(self._open_method)
+        # Through a weak reference: in a circle, a version that is swapped out would keep its memory until the garbage
+        # collector stops all threads for it.
+        me = weakref.proxy(self)
+        self._embed = lru_cache(maxsize=_CACHED_TEXTS)(lambda text: me._embed_text(text))
+        self._method = lru_cache(maxsize=None)(lambda name: me._open_method(name))
 
     @classmethod
     def open(cls, indexes: Path, on_stage: OnStage | None = None) -> Search:

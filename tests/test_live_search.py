@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import queue
 import shutil
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from indexer.errors import VersionError
 from indexer.index_version import current_name, lock, publish, rollback
 from server import refusals
 from server.app import LIVE_SEARCH, create_app
-from server.live_search import LiveSearch, open_search
+from server.live_search import LiveSearch, open_search, warm
 from server.search import Query, Search
 from server.settings import Settings
 
@@ -424,3 +426,18 @@ def test_a_version_error_stays_unless_the_system_refused_something():
     assert refusals.may_pass(chained(OSError(12, "Cannot allocate memory")))
     assert refusals.may_pass(chained(MemoryError()))
     assert refusals.may_pass(ValueError())
+
+
+def test_what_a_version_held_goes_with_its_last_user(starter_indexes):
+    search = Search.open(starter_indexes)
+    warm(search)
+    version = search._version
+    held = [weakref.ref(each) for each in (search, version, version.store, *version.indexes.values())]
+    gc.collect()
+    gc.disable()
+    try:
+        search.close()
+        del search, version
+        assert [reference() for reference in held] == [None] * 5
+    finally:
+        gc.enable()
