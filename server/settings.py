@@ -156,7 +156,7 @@ class Settings:
     max_body_bytes: int = 64 * 1024
     threads: int = 8
     stop_timeout_s: int = 30
-    poll_s: float = 1.0
+    poll_s: float = 0.5
     workers: int = 1
     max_requests: int = 0
     request_timeout_s: int = 30
