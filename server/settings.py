@@ -154,10 +154,10 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     max_body_bytes: int = 64 * 1024
-    threads: int = 8
+    threads: int = 4
     stop_timeout_s: int = 30
     poll_s: float = 0.5
-    workers: int = 1
+    workers: int = 2
     max_requests: int = 0
     request_timeout_s: int = 30
     keepalive_s: int = 5

@@ -76,6 +76,7 @@ class CodedIndex(VectorIndex):
         self._codes = codes
         self._kept = kept
         self._query_map = query_map
+        self._query_axes = np.ascontiguousarray(query_map.T)
         self._params = params
 
     @classmethod
@@ -183,8 +184,16 @@ class CodedIndex(VectorIndex):
 
     def candidates(self, query: Floats, count: int, probes: int, allowed: Mask | None = None) -> Rows:
         """The rows that the codes rank first for a checked (1, d) query."""
+        mapped = np.empty((1, self._params.dimension), np.float32)
         # Not a matrix product: its threads would wait for those of the search before.
-        mapped = np.einsum("d,dr->r", query[0], self._query_map)[None, :]
+        with one_thread():
+            faiss.fvec_inner_products_ny(
+                faiss.swig_ptr(mapped),
+                faiss.swig_ptr(query),
+                faiss.swig_ptr(self._query_axes),
+                query.shape[1],
+                self._params.dimension,
+            )
         selector, packed = make_selector(allowed)
         found = look_up(self._codes, mapped, count, self._search_params(selector, probes)).rows
         del packed  # FAISS held a bare pointer into it until here

@@ -12,6 +12,10 @@ from indexer.vector_index.base import Floats, Mask, Neighbours, Rows, VectorInde
 from indexer.vector_index.faiss_calls import faiss, look_up, make_selector, one_thread, read_file, write_file
 
 
+#: Numbers of four bytes in a page of memory.
+_PAGE_NUMBERS = 1_024
+
+
 class ExactIndex(VectorIndex):
     """Compares the query with every allowed vector."""
 
@@ -34,7 +38,10 @@ class ExactIndex(VectorIndex):
     @classmethod
     def open(cls, path: Path, reason: str) -> ExactIndex:
         """Map what ``write`` wrote; VersionDamaged for anything else."""
-        return cls(read_file(path, cls.kind, faiss.IndexFlat), reason)
+        index = read_file(path, cls.kind, faiss.IndexFlat)
+        # Touched once in order, so that no search waits for the pages it is the first to look at.
+        faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)[::_PAGE_NUMBERS].sum()
+        return cls(index, reason)
 
     @property
     def size(self) -> int:

@@ -48,7 +48,10 @@ def one_thread() -> Iterator[None]:
 
 
 def make_selector(allowed: Mask | None) -> tuple[Any, Any]:
-    """A selector of the allowed rows, and the packed bits it points into: keep both until the search is done."""
+    """A selector of the allowed rows, and the packed bits it points into: keep both until the search is done.
+
+    One that allows all rows where ``allowed`` is None.
+    """
     if allowed is None:
         return faiss.IDSelectorAll(), None
     packed = np.packbits(allowed, bitorder="little")
