@@ -142,7 +142,7 @@ def unshared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_worker_shares_no_figures(unshared):
-    assert share_metrics(Settings()) is None
+    assert share_metrics(Settings(workers=1)) is None
     assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == ""
 
 
