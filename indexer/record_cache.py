@@ -11,8 +11,8 @@ from indexer.catalogue.records import SEPARATOR
 
 Record = TypeVar("Record")
 
-#: Records that stay in memory, of each medium: some 14 MB of films and 7 MB of songs at most.
-KEPT_RECORDS: Final = 4_096
+#: Records that stay in memory, of each medium: some 7 MB of films and 4 MB of songs at most.
+KEPT_RECORDS: Final = 2_048
 
 
 class RecordCache(Generic[Record]):

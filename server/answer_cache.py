@@ -10,8 +10,8 @@ from typing import Final, Generic, TypeVar
 Query = TypeVar("Query", bound=Hashable)
 Answer = TypeVar("Answer")
 
-#: Some 25 kB each with their records, where ten hits are on a page: 50 MB at most, as long as pages are that long.
-KEPT_ANSWERS: Final = 2_048
+#: Some 25 kB each with their records, where ten hits are on a page: 13 MB at most, as long as pages are that long.
+KEPT_ANSWERS: Final = 512
 #: Larger pages are made anew: a few of them would take the memory of all others.
 MOST_HITS: Final = 20
 

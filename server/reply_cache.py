@@ -10,8 +10,8 @@ from flask_openapi3.blueprint import APIBlueprint
 from server.answer_cache import AnswerCache
 from server.leases import Current
 
-#: 4,096 replies of some 8 kB each are 32 MB.
-KEPT_REPLIES: Final = 4_096
+#: 1,024 replies of some 14 kB each are 14 MB.
+KEPT_REPLIES: Final = 1_024
 #: Larger replies are made anew: a few of them would take the memory of all others.
 MOST_BYTES: Final = 32 * 1024
 
