@@ -282,7 +282,8 @@ def test_stopping_closes_what_is_open_and_ends_the_thread(indexes, watched):
     with pytest.raises(VersionError, match="closed"):
         search.look_up("movies", "a", 1)
     watched.live.start()
-    assert [t for t in threading.enumerate() if t.name == "segue-watcher" and t.is_alive()] == []
+    assert watched.live._watcher is not None
+    assert not watched.live._watcher.is_alive()
 
 
 def test_the_application_follows_and_tells_what_it_refuses(indexes, first, second):

@@ -101,7 +101,8 @@ def _refuse_beside(verdict: Verdict, indexes: Path, port: int) -> None:
     old = versions.current_name(indexes)
     new = link_twin(indexes, "newer")
     requests = mixed_requests(indexes)
-    settings = {"SEGUE_POLL_S": "0.2"}
+    # One process, so that the one which is limited is the one that answers.
+    settings = {"SEGUE_POLL_S": "0.2", "SEGUE_WORKERS": "1"}
     with start_server(indexes, port, settings) as server:
         for request in requests[:14]:
             server.ask(*request)

@@ -111,7 +111,21 @@ def _replies(
     server: ServerProcess, indexes: Path, name: str, requests: list[tuple[str, Any]]
 ) -> dict[str, Any]:
     _publish(server, indexes, name)
-    return {_key(path, body): _split(server.ask(path, body))[1] for path, body in requests}
+    return {_key(path, body): _answer_of(server, name, path, body) for path, body in requests}
+
+
+def _answer_of(server: ServerProcess, name: str, path: str, body: Any) -> Any:
+    """What a version answers; for a moment after a publication another worker may answer from the one before."""
+    found: list[Any] = []
+
+    def ask() -> bool:
+        answered_by, answer = _split(server.ask(path, body))
+        found.append(answer)
+        return answered_by == name
+
+    if not server.wait_for(ask, _NOTICED_S):
+        raise TimeoutError(f"{name} was published and did not answer in {_NOTICED_S:.0f} s")
+    return found[-1]
 
 
 def _key(path: str, body: Any) -> str:
