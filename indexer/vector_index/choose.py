@@ -164,8 +164,9 @@ def _build_tuned(
         scanned, _ = tuning.tune_dimension(CodesIndex, some, near, plan.target_recall, 1, reason)
         dimension = scanned.params.dimension
     lists = max(1, 2 ** round(np.log2(max(len(vectors) / _ROWS_A_LIST, 1))))
-    params = CodedParams(dimension=dimension, lists=lists)
-    return tuning.tune_lists(made, vectors, samples, plan.target_recall, params, reason)
+    projection = tuning.fit_projection(vectors, samples, dimension)
+    index = made.make(vectors, projection, CodedParams(dimension=dimension, lists=lists), reason)
+    return index.with_params(tuning.tune_probes(index, samples, plan.target_recall).params, reason)
 
 
 def _queries(vectors: Floats, plan: IndexPlan) -> Mapping[str, Floats]:

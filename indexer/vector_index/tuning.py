@@ -21,11 +21,9 @@ from indexer.vector_index.projection import Projection
 RANKS = 10
 #: Settings are chosen to leave half of what may be missed as a margin for queries that are not in the sample.
 _MARGIN = 0.5
-_CANDIDATES = (256, 384, 512, 768, 1_024, 1_536, 2_048, 3_072)
+_CANDIDATES = (256, 384, 512, 768, 1_024, 1_536, 2_048)
 _DIMENSIONS = (64, 96, 128, 192, 256, 320, 384, 512, 768, 1_024)
 _BEAMS = (64, 128, 256, 384, 512, 768, 1_024, 2_048)
-#: Sizes of codes that are tried where a million rows are coded anew for each.
-_TRIES = 4
 _CHUNK_ROWS = 65_536
 
 Coded = TypeVar("Coded", bound=CodedIndex)
@@ -136,34 +134,6 @@ def tune_dimension(
     if best is None:
         raise ValueError("vectors without numbers cannot be coded")
     return best
-
-
-def tune_lists(
-    made: type[Coded],
-    vectors: Floats,
-    samples: Mapping[str, Sample],
-    target: float,
-    params: CodedParams,
-    reason: str,
-) -> Coded:
-    """Tune probes and candidates of codes in lists; more numbers a code, a few times, while they fall short."""
-    goal = target + (1 - target) * _MARGIN
-    most = vectors.shape[1]
-    sizes = [params.dimension, *(size for size in (*_DIMENSIONS, most) if params.dimension < size <= most)]
-    kept = None
-    best: tuple[Coded, Tuned] | None = None
-    for size in dict.fromkeys(sizes[:_TRIES]):
-        projection = fit_projection(vectors, samples, size)
-        index = made.make(vectors, projection, replace(params, dimension=size), reason, kept)
-        kept = index.kept
-        tuned = tune_probes(index, samples, target)
-        if best is None or min(tuned.recall.values()) > min(best[1].recall.values()):
-            best = index.with_params(tuned.params, reason), tuned
-        if min(tuned.recall.values()) >= goal:
-            break
-    if best is None:
-        raise ValueError("vectors without numbers cannot be coded")
-    return best[0]
 
 
 def tune_beam(index: HnswIndex, samples: Mapping[str, Sample], target: float) -> HnswIndex:
