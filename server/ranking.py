@@ -22,6 +22,8 @@ Mask = npt.NDArray[np.bool_]
 DIVERSE_POOL = 100
 #: Rows found by vector at least, where names count: as many as an index finds together anyway.
 _FOUND = 256
+#: The ranks after those, found together.
+_WIDE = 4_096
 #: How far two ways of adding up one score may be apart, as a share of it.
 _ROUNDING = 1e-4
 
@@ -89,19 +91,52 @@ def rank(
     So a row among the best has either none in common with the query, and then is among the best by vector alone,
     or is in the sparse index's short list: their union holds all of the best.
     """
-    index = version.indexes[target]
-    named = asked.names_weight > 0 and len(asked.names.columns) > 0
-    wanted = depth + len(left_out)
-    # What lies below the page bounds the vector scores of all that was not found.
-    wanted = max(wanted, _FOUND) if named else wanted
-    found = index.search(asked.vector, wanted, 0, allowed)
+    if asked.names_weight <= 0 or not len(asked.names.columns):
+        rows, scores, _ = _find(version, asked, target, depth + len(left_out), allowed, left_out)
+        return rows[:depth], scores[:depth]
+    # An approximate index misses rows, and whether one that it missed is seen depends on how deep one looks. So ranks
+    # are found in blocks that are the same whatever page is asked for; a row that a block missed heads the next.
+    rows, scores = np.empty(0, np.int64), np.empty(0, np.float32)
+    size = version.indexes[target].size
+    for number, block in enumerate((max(_FOUND - len(left_out), 1), _WIDE - len(left_out), size)):
+        near_only = number == 0
+        more, their = _rank_named(version, asked, target, min(block, size), allowed, left_out, near_only)
+        new = np.flatnonzero(np.isin(more, rows, invert=True))[: block - len(rows)]
+        rows, scores = np.concatenate([rows, more[new]]), np.concatenate([scores, their[new]])
+        if depth <= len(rows):
+            break
+    return rows[:depth], scores[:depth]
+
+
+def _find(
+    version: IndexVersion,
+    asked: Asked,
+    target: Medium,
+    wanted: int,
+    allowed: Mask | None,
+    left_out: Sequence[int],
+) -> tuple[Rows, Floats, float]:
+    """The best ``wanted`` rows by vector less those left out, and what bounds the scores of all others."""
+    found = version.indexes[target].search(asked.vector, wanted, 0, allowed)
     rows, scores = found.rows, found.scores
     highest_left = float(scores[-1]) if len(rows) == wanted else -np.inf
     if len(left_out):
         kept = np.isin(rows, left_out, invert=True)
         rows, scores = rows[kept], scores[kept]
-    if not named:
-        return rows[:depth], scores[:depth]
+    return rows, scores, highest_left
+
+
+def _rank_named(
+    version: IndexVersion,
+    asked: Asked,
+    target: Medium,
+    depth: int,
+    allowed: Mask | None,
+    left_out: Sequence[int],
+    near_only: bool,
+) -> tuple[Rows, Floats]:
+    """The best ``depth`` with names added; ``near_only``: rows whose names cannot lift them there are not read."""
+    rows, scores, highest_left = _find(version, asked, target, depth + len(left_out), allowed, left_out)
     named_rows, added = _named(version, asked, target, allowed, left_out)
     if not len(named_rows):
         return rows[:depth], scores[:depth]
@@ -110,17 +145,18 @@ def rank(
     has_names = named_rows[places] == rows
     # Of those without names no more than fill the page.
     plain = np.flatnonzero(~has_names)[:depth]
-    # The most that each named row can score; of those found, and of all others.
-    at_most = highest_left + added
-    at_most[places[has_names]] = scores[has_names] + added[places[has_names]]
-    reached = np.concatenate([scores[plain], at_most[places[has_names]]])
-    if len(reached) >= depth:
-        least = np.partition(reached, len(reached) - depth)[len(reached) - depth]
-        near = np.flatnonzero(at_most >= least - _ROUNDING * max(1.0, abs(float(least))))
-        named_rows, added = named_rows[near], added[near]
+    if near_only:
+        # The most that each named row can score; of those found, and of all others.
+        at_most = highest_left + added
+        at_most[places[has_names]] = scores[has_names] + added[places[has_names]]
+        reached = np.concatenate([scores[plain], at_most[places[has_names]]])
+        if len(reached) >= depth:
+            least = np.partition(reached, len(reached) - depth)[len(reached) - depth]
+            near = np.flatnonzero(at_most >= least - _ROUNDING * max(1.0, abs(float(least))))
+            named_rows, added = named_rows[near], added[near]
     # Not a matrix product: its threads would wait for those of the search before, which cost more than the work.
     # And always from the vectors, so that a row has one score, however deep the search was.
-    products = np.einsum("ij,j->i", index.vectors(named_rows), asked.vector)
+    products = np.einsum("ij,j->i", version.indexes[target].vectors(named_rows), asked.vector)
     both = np.concatenate([rows[plain], named_rows])
     values = np.concatenate([scores[plain], products + added]).astype(np.float32)
     best = np.lexsort((both, -values))[:depth]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -288,19 +289,32 @@ def test_leaving_rows_out_is_as_not_allowing_them(
     assert scores.tolist() == values.tolist()
 
 
-def test_few_vectors_are_read_for_names(version: IndexVersion, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows whose names cannot lift them onto the page are not compared."""
-    index, read, named = version.indexes["tracks"], 0, 0
-    vectors = index.vectors
+class Forgetful:
+    """A vector index that misses every seventh row, as an approximate one may, until all are asked for."""
 
-    def count(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        nonlocal read
-        read += len(rows)
-        return vectors(rows)
+    def __init__(self, index: Any) -> None:
+        self._index = index
 
-    monkeypatch.setattr(index, "vectors", count)
-    for row in range(0, FILMS, 10):
-        asked = ask(version, Inputs({"movies": [row], "tracks": []}), NOTHING, NO_DIALS, "tracks")
-        named += len(version.names.scores(asked.names, "tracks")[0])
-        rank(version, asked, "tracks", 10, None)
-    assert 0 < read < named / 2
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+    def search(self, query: Any, k: int, offset: int = 0, allowed: Any = None) -> Any:
+        known = np.arange(self._index.size) % 7 > 0
+        return self._index.search(query, k, offset, known if allowed is None else known & allowed)
+
+
+def test_pages_join_where_the_index_misses_rows(search: Search) -> None:
+    version = search._version
+    forgetful = {medium: Forgetful(index) for medium, index in version.indexes.items()}
+    missing = Search(replace(version, indexes=forgetful))  # type: ignore[arg-type]
+    for id in version.store.ids("movies", list(range(0, 370, 5))):
+        whole = missing.find(Query("tracks", movies=(id,), limit=400, explain=False)).hits
+        pages = [
+            hit.id
+            for offset in range(0, 400, 40)
+            for hit in missing.find(
+                Query("tracks", movies=(id,), limit=40, offset=offset, explain=False)
+            ).hits
+        ]
+        assert pages == [hit.id for hit in whole]
+        assert len(set(pages)) == len(pages)
