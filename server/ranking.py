@@ -22,8 +22,8 @@ Mask = npt.NDArray[np.bool_]
 DIVERSE_POOL = 100
 #: Rows found by vector at least, where names count: as many as an index finds together anyway.
 _FOUND = 256
-#: The ranks after those, found together.
-_WIDE = 4_096
+#: Ranks that are found together where names count: what most pages show, and then ever more.
+_BLOCKS = (64, 256, 4_096)
 #: How far two ways of adding up one score may be apart, as a share of it.
 _ROUNDING = 1e-4
 
@@ -97,10 +97,8 @@ def rank(
     # An approximate index misses rows, and whether one that it missed is seen depends on how deep one looks. So ranks
     # are found in blocks that are the same whatever page is asked for; a row that a block missed heads the next.
     rows, scores = np.empty(0, np.int64), np.empty(0, np.float32)
-    size = version.indexes[target].size
-    for number, block in enumerate((max(_FOUND - len(left_out), 1), _WIDE - len(left_out), size)):
-        near_only = number == 0
-        more, their = _rank_named(version, asked, target, min(block, size), allowed, left_out, near_only)
+    for block in (*_BLOCKS, version.indexes[target].size):
+        more, their = _rank_named(version, asked, target, block, allowed, left_out)
         new = np.flatnonzero(np.isin(more, rows, invert=True))[: block - len(rows)]
         rows, scores = np.concatenate([rows, more[new]]), np.concatenate([scores, their[new]])
         if depth <= len(rows):
@@ -133,10 +131,11 @@ def _rank_named(
     depth: int,
     allowed: Mask | None,
     left_out: Sequence[int],
-    near_only: bool,
 ) -> tuple[Rows, Floats]:
-    """The best ``depth`` with names added; ``near_only``: rows whose names cannot lift them there are not read."""
-    rows, scores, highest_left = _find(version, asked, target, depth + len(left_out), allowed, left_out)
+    """The best ``depth`` with names added; the vectors of rows whose names cannot lift them there are not read."""
+    # What lies below the block bounds the vector scores of all that was not found.
+    wanted = max(depth + len(left_out), _FOUND)
+    rows, scores, highest_left = _find(version, asked, target, wanted, allowed, left_out)
     named_rows, added = _named(version, asked, target, allowed, left_out)
     if not len(named_rows):
         return rows[:depth], scores[:depth]
@@ -145,15 +144,14 @@ def _rank_named(
     has_names = named_rows[places] == rows
     # Of those without names no more than fill the page.
     plain = np.flatnonzero(~has_names)[:depth]
-    if near_only:
-        # The most that each named row can score; of those found, and of all others.
-        at_most = highest_left + added
-        at_most[places[has_names]] = scores[has_names] + added[places[has_names]]
-        reached = np.concatenate([scores[plain], at_most[places[has_names]]])
-        if len(reached) >= depth:
-            least = np.partition(reached, len(reached) - depth)[len(reached) - depth]
-            near = np.flatnonzero(at_most >= least - _ROUNDING * max(1.0, abs(float(least))))
-            named_rows, added = named_rows[near], added[near]
+    # The most that each named row can score; of those found, and of all others.
+    at_most = highest_left + added
+    at_most[places[has_names]] = scores[has_names] + added[places[has_names]]
+    reached = np.concatenate([scores[plain], at_most[places[has_names]]])
+    if len(reached) >= depth:
+        least = np.partition(reached, len(reached) - depth)[len(reached) - depth]
+        near = np.flatnonzero(at_most >= least - _ROUNDING * max(1.0, abs(float(least))))
+        named_rows, added = named_rows[near], added[near]
     # Not a matrix product: its threads would wait for those of the search before, which cost more than the work.
     # And always from the vectors, so that a row has one score, however deep the search was.
     products = np.einsum("ij,j->i", version.indexes[target].vectors(named_rows), asked.vector)

@@ -289,6 +289,24 @@ def test_leaving_rows_out_is_as_not_allowing_them(
     assert scores.tolist() == values.tolist()
 
 
+def test_few_vectors_are_read_for_names(version: IndexVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows whose names cannot lift them onto the page are not compared."""
+    index, read, named = version.indexes["tracks"], 0, 0
+    vectors = index.vectors
+
+    def count(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        nonlocal read
+        read += len(rows)
+        return vectors(rows)
+
+    monkeypatch.setattr(index, "vectors", count)
+    for row in range(0, FILMS, 10):
+        asked = ask(version, Inputs({"movies": [row], "tracks": []}), NOTHING, NO_DIALS, "tracks")
+        named += len(version.names.scores(asked.names, "tracks")[0])
+        rank(version, asked, "tracks", 10, None)
+    assert 0 < read < named / 2
+
+
 class Forgetful:
     """A vector index that misses every seventh row, as an approximate one may, until all are asked for."""
 
