@@ -14,6 +14,7 @@ from typing import Any
 
 from indexer import index_version as versions
 from indexer import methods
+from indexer.commands import AddCommand
 from indexer.config import DEFAULT_ENCODER, TARGET_RECALL, BuildConfig
 from indexer.errors import SegueError, VersionError, VersionNotFound
 from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
@@ -47,6 +48,9 @@ DATA_FILES = {
 
 _SERVED_REPORT = Path("-")
 _FORCE = "publish even a version that finds known pairs clearly worse than the served one"
+
+#: Subcommands with a module of their own, as listed by ``--help``.
+_MORE_COMMANDS: tuple[Callable[[AddCommand], None], ...] = ()
 
 #: What shells report for a command that an interrupt ended.
 _INTERRUPTED = 130
@@ -185,6 +189,8 @@ def _parser() -> argparse.ArgumentParser:
     command("list", _list, "List the versions; * marks the served one.")
     prune = command("prune", _prune, "Delete old versions; the served one always stays.")
     prune.add_argument("--keep", type=_count, default=3, help="how many of the newest to keep (3)")
+    for add_to in _MORE_COMMANDS:
+        add_to(command)
     return parser
 
 

@@ -40,6 +40,7 @@ LAYERS = [
     ["indexer.evaluation_labels", "indexer.evaluation_table", "indexer.evaluation_report"],
     ["indexer.evaluation_run"],
     ["indexer.build"],
+    ["indexer.commands"],
     ["indexer.__main__", "indexer.benchmarks"],
     [
         "server.setting_values",
