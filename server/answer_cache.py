@@ -5,21 +5,16 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 Query = TypeVar("Query", bound=Hashable)
 Answer = TypeVar("Answer")
-
-#: Some 25 kB each with their records, where ten hits are on a page: 13 MB at most, as long as pages are that long.
-KEPT_ANSWERS: Final = 512
-#: Larger pages are made anew: a few of them would take the memory of all others.
-MOST_HITS: Final = 20
 
 
 class AnswerCache(Generic[Query, Answer]):
     """Keeps the last used answers; safe to use from many threads."""
 
-    def __init__(self, kept_answers: int = KEPT_ANSWERS) -> None:
+    def __init__(self, kept_answers: int) -> None:
         self._most = kept_answers
         self._kept: OrderedDict[Query, Answer] = OrderedDict()
         self._lock = threading.Lock()
@@ -36,10 +31,8 @@ class AnswerCache(Generic[Query, Answer]):
                 self._kept.move_to_end(query)
             return answer
 
-    def put(self, query: Query, answer: Answer, hits: int) -> None:
-        """Keep an answer of so many hits, unless these are too many."""
-        if hits > MOST_HITS:
-            return
+    def put(self, query: Query, answer: Answer) -> None:
+        """Keep an answer; the one that was not used for longest gives way."""
         with self._lock:
             self._kept[query] = answer
             while len(self._kept) > self._most:

@@ -38,5 +38,5 @@ def keep_replies(api: APIBlueprint, current: Current, routes: frozenset[str]) ->
         if request.endpoint in routes and response.status_code == 200 and "sent_again" not in g:
             body = response.get_data()
             if len(body) <= MOST_BYTES:
-                kept.put((current().name, request.path, request.query_string), body, hits=0)
+                kept.put((current().name, request.path, request.query_string), body)
         return response

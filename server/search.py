@@ -21,6 +21,7 @@ from indexer.index_version import METHODS as METHODS_FOLDER
 from indexer.index_version import IndexVersion, open_version, report_file
 from indexer.methods.method import Method
 from indexer.space import MEDIA, NO_DIALS, Dials
+from indexer.unseen_items import UnseenItem, UnseenMovie, UnseenTrack, medium_of, record_of
 from server.answer_cache import AnswerCache
 from server.explain import Explainer, Page, Reason
 from server.ranking import DIVERSE_POOL, Inputs, ask, diversify, nearest_inputs, rank
@@ -34,6 +35,11 @@ SEGUE = "segue"
 METHODS = (SEGUE, *methods.names())
 #: Below this match score a pair is more likely a random one than a real one.
 GOOD_MATCH = 0.5
+#: Answers kept in memory: some 25 kB each with their records, where ten hits are on a page, so 13 MB at most as long as
+#: pages are that long.
+KEPT_ANSWERS = 512
+#: Larger pages are made anew: a few of them would take the memory of all others.
+MOST_HITS = 20
 _CACHED_TEXTS = 1024
 
 
@@ -42,7 +48,8 @@ class Query:
     """What is wanted: items and words to be near, others to stay away from, filters, dials and a page.
 
     ``diversity`` 0 … 1: how much results should differ from each other. ``facets``: count what the filters leave.
-    ``index_version``: the only version that may answer, any where empty.
+    ``index_version``: the only version that may answer, any where empty. ``items``: songs and films that the version
+    does not hold, wanted like the others.
     """
 
     target: Medium
@@ -61,6 +68,7 @@ class Query:
     method: str = SEGUE
     facets: bool = False
     index_version: str = ""
+    items: tuple[UnseenItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,7 @@ class Search:
         self._version = version
         self._on_stage = on_stage
         self._explainer = Explainer(version)
-        self._answers: AnswerCache[Query, Answer] = AnswerCache()
+        self._answers: AnswerCache[Query, Answer] = AnswerCache(KEPT_ANSWERS)
         # Through a weak reference: in a circle, a version that is swapped out would keep its memory until the garbage
         # collector stops all threads for it.
         me = weakref.proxy(self)
@@ -166,7 +174,8 @@ class Search:
         answer = self._answers.get(query)
         if answer is None:
             answer = self._find(query)
-            self._answers.put(query, answer, len(answer.hits))
+            if len(answer.hits) <= MOST_HITS:
+                self._answers.put(query, answer)
         return answer
 
     def _find(self, query: Query) -> Answer:

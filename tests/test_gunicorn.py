@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from indexer.index_version import current_name, lock, publish
+from server.benchmarks.gunicorn_process import GUNICORN, SERVER
 from server.buffering_worker import MOST_BODY_BYTES, MOST_HEAD_BYTES, is_whole
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,9 +52,8 @@ def serving(indexes: Path, **settings: str) -> Iterator[Server]:
     """Run a server over ``indexes`` on a free port; it accepts once its version is open."""
     environ = {**os.environ, "SEGUE_INDEXES": str(indexes), "HOST": "127.0.0.1", "PORT": "0"}
     environ |= {"SEGUE_POLL_S": "0.1", "SEGUE_STOP_TIMEOUT_S": "60", "SEGUE_LOG_FORMAT": "text", **settings}
-    command = ["-m", "gunicorn", "-c", "gunicorn.conf.py", "server.app:create_app_from_environ()"]
     with subprocess.Popen(
-        [sys.executable, *command], cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True
+        [*GUNICORN, SERVER], cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
         log: list[str] = []
@@ -144,11 +143,13 @@ class Clients:
             connection.close()
 
 
-def test_a_published_version_is_served_without_a_failed_request_and_a_stop_loses_none(indexes):
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_published_version_is_served_without_a_failed_request_and_a_stop_loses_none(indexes, workers):
     first = current_name(indexes)
     shutil.copytree(indexes / first, indexes / "second")
-    with serving(indexes) as server:
-        clients = Clients(server, [True, True, False, False])
+    keep_alive = [True, True, False, False]
+    with serving(indexes, SEGUE_WORKERS=workers) as server:
+        clients = Clients(server, keep_alive)
         clients.wait_for(lambda replies: len(replies) >= 3)
         with lock(indexes):
             publish(indexes, "second")
@@ -159,9 +160,15 @@ def test_a_published_version_is_served_without_a_failed_request_and_a_stop_loses
         clients.join()
         assert server.process.wait(PATIENCE_S) == 0
     assert clients.failures == []
-    for replies in clients.replies:
+    for replies, kept in zip(clients.replies, keep_alive, strict=True):
         versions = [version for _, version in replies]
         assert {status for status, _ in replies} == {200}
+        assert versions[0] == first
+        assert versions[-1] == "second"
+        # Workers notice a publication one after the other, and a fresh connection goes to either of them.
+        if not kept and workers != "1":
+            assert set(versions) == {first, "second"}
+            continue
         swapped = versions.index("second")
         assert versions == [first] * swapped + ["second"] * (len(versions) - swapped)
 

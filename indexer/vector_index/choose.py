@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,17 +110,15 @@ def choose_kind(rows: int, dimension: int, memory_bytes: int | None = None) -> t
     """The kind for so many vectors, and why."""
     size_bytes = 4 * rows * dimension
     size = f"{rows:,} × {dimension} vectors are {size_bytes / 2**20:,.0f} MiB"
-    room = size_bytes if memory_bytes is None else memory_bytes
+    room_bytes = math.inf if memory_bytes is None else memory_bytes
     within = "" if memory_bytes is None else f" and {memory_bytes / 2**20:,.0f} MiB may be used"
-    if size_bytes <= EXACT_LIMIT_BYTES and size_bytes <= room:
+    if size_bytes <= min(EXACT_LIMIT_BYTES, room_bytes):
         limit = f"{EXACT_LIMIT_BYTES / 2**20:,.0f} MiB"
         return ExactIndex.kind, f"{size}{within}, within the {limit} that are compared whole"
     codes_bytes = rows * min(dimension, _RABITQ_DIMENSION) // 2
-    if rows <= SCANNED_ROWS and size_bytes + codes_bytes <= (
-        room if memory_bytes else size_bytes + codes_bytes
-    ):
+    if rows <= SCANNED_ROWS and size_bytes + codes_bytes <= room_bytes:
         return CodesIndex.kind, f"{size}{within}: {rows:,} rows of codes are scanned, the best compared whole"
-    if memory_bytes is None or codes_bytes + 8 * rows <= memory_bytes:
+    if codes_bytes + 8 * rows <= room_bytes:
         return (
             IvfIndex.kind,
             f"{size}{within}: the nearest lists of codes are scanned, the best compared in float16",

@@ -113,27 +113,24 @@ def tune_dimension(
     kept = None
     best: tuple[Coded, Tuned] | None = None
     goal = target + (1 - target) * _MARGIN
-    sizes = [size for size in _DIMENSIONS if size < vectors.shape[1]]
-    for size in [*sizes, vectors.shape[1]] if len(sizes) < len(_DIMENSIONS) else sizes:
-        suffices = best is not None and min(best[1].recall.values()) >= goal
-        if suffices and best is not None and len(vectors) * size > best[1].cost:
+    for size in dict.fromkeys(min(size, vectors.shape[1]) for size in _DIMENSIONS):
+        if best is not None and _reached(best[1]) >= goal and len(vectors) * size > best[1].cost:
             break
-        index = made.make(
-            vectors, projection.cut(size), CodedParams(dimension=size, lists=lists), reason, kept
-        )
+        params = CodedParams(dimension=size, lists=lists)
+        index = made.make(vectors, projection.cut(size), params, reason, kept)
         kept = index.kept
         tuned = tune_probes(index, samples, target)
-        reached = min(tuned.recall.values())
-        better = best is None or (
-            (tuned.cost < best[1].cost if reached >= goal else False)
-            if suffices
-            else reached > min(best[1].recall.values())
-        )
-        if better:
+        # Past the goal recall counts no more, only cost does.
+        worth = min(_reached(tuned), goal), -tuned.cost
+        if best is None or worth > (min(_reached(best[1]), goal), -best[1].cost):
             best = index.with_params(tuned.params, reason), tuned
     if best is None:
         raise ValueError("vectors without numbers cannot be coded")
     return best
+
+
+def _reached(tuned: Tuned) -> float:
+    return min(tuned.recall.values())
 
 
 def tune_beam(index: HnswIndex, samples: Mapping[str, Sample], target: float) -> HnswIndex:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,8 +18,10 @@ from indexer.errors import SegueError
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = "server.app:create_app_from_environ()"
 HOST = "127.0.0.1"
+#: How every server of one's own is started, before the application.
+GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py")
 _READY_TIMEOUT_S = 120.0
-_STOP_TIMEOUT_S = 20.0
+_STOP_TIMEOUT_S = 60.0
 _POLL_S = 0.005
 
 
@@ -27,17 +30,28 @@ class ServerFailed(SegueError):
 
 
 class GunicornProcess:
-    """A context in which a server runs. ``application``: as gunicorn names it; ``variables``: its environment."""
+    """A context in which a server runs. ``application``: as gunicorn names it; ``variables``: its environment.
+
+    ``unset``: variables that it must not inherit.
+    """
 
     def __init__(
-        self, application: str, ready_path: str, log: Path, port: int = 0, **variables: str | int | Path
+        self,
+        application: str,
+        ready_path: str,
+        log: Path,
+        port: int = 0,
+        unset: Sequence[str] = (),
+        **variables: str | int | Path,
     ) -> None:
         self.port = port or _free_port()
         self.ready_s = 0.0
         self._application = application
         self._ready_path = ready_path
         self._log = log
-        self._variables = [f"{name}={value}" for name, value in variables.items()]
+        # By env, since only server.settings reads the environment.
+        self._variables = [word for name in unset for word in ("-u", name)]
+        self._variables += [f"{name}={value}" for name, value in variables.items()]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,8 +74,8 @@ class GunicornProcess:
 
     def __enter__(self) -> GunicornProcess:
         command = [
-            *("env", f"HOST={HOST}", f"PORT={self.port}", *self._variables),
-            *(sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", self._application),
+            *("env", *self._variables, f"HOST={HOST}", f"PORT={self.port}"),
+            *(*GUNICORN, self._application),
         ]
         began = time.perf_counter()
         with self._log.open("ab") as log:

@@ -177,6 +177,7 @@ def _serve(options: argparse.Namespace, scratch: Path, indexes: Path, **variable
         "/readyz",
         scratch / "server.log",
         options.port,
+        (),
         SEGUE_INDEXES=indexes.resolve(),
         SEGUE_LOG_LEVEL="warning",
         **variables,

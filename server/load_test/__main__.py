@@ -19,11 +19,12 @@ from typing import Any, NoReturn
 
 from indexer.errors import ConfigError, SegueError
 from indexer.index_version import MANIFEST, current_name
+from server.benchmarks.gunicorn_process import ROOT
 from server.load_test.limits import Limits
 from server.load_test.measurements import Publication, read_measured
 from server.load_test.report import as_table, make_report, write_docs, write_report
 from server.load_test.samples import MEDIA, Get, LoadTestFailed, Samples, gather, over_http
-from server.load_test.serving import ROOT, describe_server, serve
+from server.load_test.serving import describe_server, serve
 from server.load_test.swapping import Swapper, keep_shared, second_version
 
 _LOCUSTFILE = Path(__file__).with_name("locustfile.py")

@@ -11,8 +11,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from server.benchmarks.gunicorn_process import HOST
 from server.settings import MAX_IDS, MAX_LIMIT, MAX_OFFSET, MAX_TEXT, Settings
-from tests.faults.server_process import HOST, Load, ServerProcess, percentile_ms, start_server
+from tests.faults.server_process import Load, ServerProcess, percentile_ms, start_server
 from tests.faults.small_index import start_warm
 from tests.faults.verdict import Verdict
 from tests.faults.workload import mixed_requests

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -17,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-HOST = "127.0.0.1"
+from server.benchmarks.gunicorn_process import GUNICORN, HOST, ROOT, SERVER
+
 _START_S = 90.0
 _STOP_S = 40.0
 
@@ -112,14 +111,7 @@ def start_server(
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             environ.pop(name, None)
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "gunicorn",
-                "-c",
-                "gunicorn.conf.py",
-                "server.app:create_app_from_environ()",
-            ],
+            [*GUNICORN, SERVER],
             cwd=ROOT,
             env=environ,
             stdout=log,

@@ -22,6 +22,8 @@ CLAIM = "0 failed requests, every answer is wholly of one version, the p99 is at
 _SLOWER = 2.0
 _NOTICED_S = 60.0
 _KEPT_REPLIES = 40
+#: Requests that each sort of client makes before any is timed.
+_WARM_UP = 50
 
 
 def run_swaps(indexes: Path | None, port: int, count: int, steady_s: float, clients: int) -> Verdict:
@@ -51,7 +53,7 @@ def run_swaps(indexes: Path | None, port: int, count: int, steady_s: float, clie
                 Load(server, requests, half, judge=judge) as kept,
                 Load(server, requests, half, fresh_connections=True, judge=judge) as fresh,
             ):
-                time.sleep(1)
+                server.wait_for(lambda: min(len(kept.seconds), len(fresh.seconds)) >= _WARM_UP, _NOTICED_S)
                 began = time.perf_counter()
                 time.sleep(steady_s)
                 swapping = time.perf_counter()
