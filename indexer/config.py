@@ -13,6 +13,9 @@ from indexer.errors import ConfigError
 #: The published encoder that the indexer's requirements carry.
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 
+#: Picture models' weights by their name in Keras; anything else names a file.
+IMAGENET = "imagenet"
+
 #: Recall@10 against the exact answer that an approximate index is tuned to.
 TARGET_RECALL = 0.99
 
@@ -30,7 +33,16 @@ SOURCES = (
     "soundtrack_features",
     "ratings",
     "word_vectors",
+    "posters",
+    "covers",
+    "lyrics",
+    "film_texts",
+    "audio_clips",
+    "mel_model",
 )
+
+#: Settings of the media's models that methods are given as well, as ``Material.options``.
+OPTIONS = ("poster_model", "poster_tflite", "poster_size_px", "cover_model", "lyrics_model")
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,17 @@ class BuildConfig:
     soundtrack_features: Path | None = None
     ratings: Path | None = None
     word_vectors: Path | None = None
+    posters: Path | None = None
+    covers: Path | None = None
+    lyrics: Path | None = None
+    film_texts: Path | None = None
+    audio_clips: Path | None = None
+    mel_model: Path | None = None
+    poster_model: str = IMAGENET
+    poster_tflite: Path | None = None
+    poster_size_px: int = 224
+    cover_model: str = IMAGENET
+    lyrics_model: str | None = None
     methods: tuple[str, ...] = ()
     indexes: Path = Path("indexes")
     preset: str = "default"
@@ -78,6 +101,8 @@ class BuildConfig:
             raise ConfigError(f"target_recall must be above 0 and at most 1, not {self.target_recall}")
         if self.index_memory_mib is not None and self.index_memory_mib < 1:
             raise ConfigError(f"index_memory_mib must be at least 1, not {self.index_memory_mib}")
+        if not 32 <= self.poster_size_px <= 1024:
+            raise ConfigError(f"poster_size_px must be 32 to 1024, not {self.poster_size_px}")
         if self.text_weight + self.mood_weight == 0:
             raise ConfigError("text_weight and mood_weight are both 0, so nothing could be compared")
         if (self.song_emotions is None) != (self.emotion_words is None):
@@ -102,6 +127,8 @@ class BuildConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the manifest: file names instead of paths, which differ between machines."""
         plain = asdict(self)
+        # Names of models, or of files that hold them.
+        plain |= {name: Path(plain[name]).name for name in ("poster_model", "cover_model")}
         return {name: _plain(value) for name, value in plain.items()}
 
     @property
@@ -111,12 +138,22 @@ class BuildConfig:
 
     @property
     def files(self) -> dict[str, Path]:
-        """The source files that were given, by setting."""
+        """The source files and folders that were given, by setting."""
         return {name: path for name in SOURCES if (path := getattr(self, name)) is not None}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Settings of the media's models, by name; those that are None are left out."""
+        return {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
+
+    @property
+    def cache(self) -> Path:
+        """Where vectors outlive their build: beside the versions, ignored by whatever lists them."""
+        return self.indexes / ".cache"
 
 
 def _is_path(name: str) -> bool:
-    return name in SOURCES or name in {"indexes", "report"}
+    return name in SOURCES or name in {"indexes", "report", "poster_tflite"}
 
 
 def _plain(value: Any) -> Any:

@@ -29,7 +29,9 @@ METHODS: dict[str, tuple[str, str]] = {
     "music2movie-aligned": ("music2movie", "Music2MovieAligned"),
     "spotiflix-sentiment": ("spotiflix_sentiment", "SpotiflixSentiment"),
     "spotiflix-clusters": ("spotiflix_clusters", "SpotiflixClusters"),
+    "spotiflix-mel": ("spotiflix_mel", "SpotiflixMel"),
     "collaborative": ("collaborative", "Collaborative"),
+    "lyrics-cover": ("lyrics_cover", "LyricsCover"),
 }
 _ALL, _NONE = "all", "none"
 

@@ -19,9 +19,14 @@ from indexer.catalogue.records import Medium
 
 if TYPE_CHECKING:
     from indexer.catalogue.catalogue import Catalogue
+    from indexer.features.text_encoder import TextEncoder
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
+
+
+def _tell_nobody(_what: str, _done: int, _total: int) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,11 @@ class Material:
 
     ``texts``: medium → (n, d) float32 embeddings of the items' sentences. ``encode``: texts → (n, d) float32
     unit vectors. ``files``: optional data sets by their setting's name (``song_positivity``, ``clip_features``,
-    ``soundtrack_features``, ``ratings``, ``word_vectors``); one that is not there was not given.
+    ``soundtrack_features``, ``ratings``, ``word_vectors``), and folders (``posters``, ``covers``, ``lyrics``,
+    ``film_texts``; the last two may be files; ``audio_clips``, ``mel_model``); one that is not there was not given. ``cache``: folder in which
+    vectors outlive the build (``VectorCache``), None for none. ``options``: settings of the media's models
+    (``config.OPTIONS``). ``tell``: told (what, done, total) while a method works. ``encoder``: the build's
+    own, for texts of which nothing is to be kept in the version.
     """
 
     catalogue: Catalogue
@@ -38,6 +47,10 @@ class Material:
     encode: Callable[[Sequence[str]], Floats]
     files: Mapping[str, Path] = field(default_factory=dict)
     seed: int = 0
+    cache: Path | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    tell: Callable[[str, int, int], None] = _tell_nobody
+    encoder: TextEncoder | None = None
 
 
 class Method(ABC):

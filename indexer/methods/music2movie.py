@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 Features = dict[str, npt.NDArray[np.float64]]
 
-#: The original's features in its order → our columns. Its eighth feature of films, the poster's embedding,
-#: is not there yet. After scaling, runtime and normalised runtime are the same numbers; both are on its list.
+#: The original's features in its order → our columns; its eighth feature of films is the poster's embedding.
+#: After scaling, runtime and normalised runtime are the same numbers; both are on its list.
 MOVIE_FEATURES: dict[str, str] = {
     "vote_average": "rating",
     "vote_count": "votes",
@@ -70,6 +70,12 @@ class Music2Movie(Method):
     them. Any other missing value is 0 after scaling, as padding is: it adds nothing to the product nor to the
     length. That is close to the original, which takes TMDb's 0 for an unknown vote, revenue or runtime at its
     word; its songs have no gaps. ``facts`` counts what is missing.
+
+    The original appends to a film's vector the 1280 numbers of its poster by MobileNetV2, unscaled, and the
+    sentiment once more; a song has zeros there. So posters lengthen films' vectors and meet nothing: they lower
+    a film's scores by one factor. With a folder of ``posters`` it is done here too; a film without one counts as
+    the plain grey that the original puts in the place of a picture it cannot load. Without the folder the
+    vectors are what is left, and ``facts`` say so.
     """
 
     name: ClassVar[str] = "music2movie"
@@ -83,7 +89,7 @@ class Music2Movie(Method):
 
     @classmethod
     def fit(cls, material: Material) -> Self:
-        """Scale and arrange the features; reads every overview with TextBlob."""
+        """Scale and arrange the features; reads every overview with TextBlob, and the posters where there are any."""
         raw = {
             "movies": _read_features(material.catalogue.movies, MOVIE_FEATURES),
             "tracks": _read_features(material.catalogue.tracks, TRACK_FEATURES),
@@ -93,7 +99,9 @@ class Music2Movie(Method):
             {name: _scale(np.where(dropped, np.nan, values)) for name, values in raw["movies"].items()},
             {name: _scale(values) for name, values in raw["tracks"].items()},
         )
+        lengths, posters = _read_posters(material, raw["movies"]["overview_sentiment"])
         facts = {
+            "posters": posters,
             "missing": {
                 medium: {name: int(np.isnan(values).sum()) for name, values in features.items()}
                 for medium, features in raw.items()
@@ -103,7 +111,11 @@ class Music2Movie(Method):
                 medium: int((~rows.any(axis=1)).sum()) for medium, rows in zip(_MEDIA, arranged, strict=True)
             },
         }
-        return cls({m: unit(rows) for m, rows in zip(_MEDIA, arranged, strict=True)}, facts)
+        films, songs = arranged
+        # The cosine of vectors that are longer by numbers which meet zeros: their length counts, they need not be kept.
+        longer = np.sqrt((films**2).sum(axis=1) + lengths**2)
+        films = np.divide(films, longer[:, None], out=np.zeros_like(films), where=longer[:, None] > 0)
+        return cls({"movies": films.astype(np.float32), "tracks": unit(songs)}, facts)
 
     @staticmethod
     def _arrange(
@@ -129,7 +141,7 @@ class Music2Movie(Method):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """Missing values of each feature, films dropped for them, and items whose features are all 0."""
+        """Missing values of each feature, films dropped for them, items whose features are all 0, and the posters."""
         return self._facts
 
     def write(self, folder: Path) -> None:
@@ -172,6 +184,28 @@ class Music2MovieAligned(Music2Movie):
             np.stack([movies[film] for film, _ in MEANING_PAIRS], axis=1),
             np.stack([tracks[song] for _, song in MEANING_PAIRS], axis=1),
         )
+
+
+def _read_posters(
+    material: Material, sentiments: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], dict[str, Any]]:
+    """How long each film's poster and repeated sentiment make its vector (n,), 0 without posters; and what was used."""
+    movies = material.catalogue.movies
+    folder = material.files.get("posters")
+    if folder is None:
+        return np.zeros(len(movies)), {"used": False, "why": "no folder of posters was given"}
+    from indexer.features.pictures import read_posters
+
+    found = read_posters(movies, folder, material.options, material.cache, material.tell)
+    lengths = np.full(len(movies), np.linalg.norm(found.grey))
+    lengths[found.rows] = np.linalg.norm(found.vectors.astype(np.float64), axis=1)
+    facts = {
+        "used": True,
+        "films": len(found.rows),
+        "films_without": len(movies) - len(found.rows),
+        "encoder": found.facts["encoder"],
+    }
+    return np.hypot(lengths, np.nan_to_num(sentiments)), facts
 
 
 def _read_features(table: pd.DataFrame, columns: Mapping[str, str]) -> Features:

@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 from indexer.catalogue.records import Medium
 from indexer.errors import UnreadableFile, VersionDamaged
+from indexer.features.long_text import rate_positivity
+from indexer.features.long_text_files import find_texts
 from indexer.methods.audio_table import (
     FEATURES,
     Features,
@@ -39,8 +41,8 @@ _LEARNING_RATE = 0.001
 #: The report gives no batch size; with this one 40 epochs of some 4,000 songs come near least squares.
 _BATCH_ROWS = 32
 _VALIDATION_SHARE = 0.15
-#: Text columns that speak for an item, best first. Today's catalogue has the overview alone.
-_TEXTS: Mapping[Medium, tuple[str, ...]] = {"movies": ("script", "overview"), "tracks": ("lyrics",)}
+#: Settings of the files whose texts speak for an item: before a film's overview and a song's sound.
+_FILES: Mapping[Medium, str] = {"movies": "film_texts", "tracks": "lyrics"}
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,15 @@ class SpotiflixSentiment(Method):
         """
         weights, regression = _fit_regression(material)
         movies, tracks = material.catalogue.movies, material.catalogue.tracks
-        films = _rate_texts(movies, "movies")
+        overviews, scripts = _rate_overviews(movies), _rate_files(material, "movies", movies)
+        films = np.where(np.isnan(scripts), overviews, scripts)
         features, _ = track_features(tracks)
         heard = np.clip(features @ weights[:-1] + weights[-1], 0.0, 1.0)  # NaN stays NaN
-        read = _rate_texts(tracks, "tracks")
+        read = _rate_files(material, "tracks", tracks)
         songs = np.where(np.isnan(read), heard, read)
         figures = {
             "regression": regression,
-            "movies": _describe(films),
+            "movies": {**_describe(films), "from_texts": int(np.isfinite(scripts).sum())},
             "tracks": {**_describe(songs), "from_lyrics": int(np.isfinite(read).sum())},
         }
         return cls({"movies": films.astype(np.float32), "tracks": songs.astype(np.float32)}, figures)
@@ -159,21 +162,18 @@ def _errors(
     }
 
 
-def _rate_texts(table: pd.DataFrame, medium: Medium) -> npt.NDArray[np.float64]:
-    """pos / (pos + neg) of each item's best text, (n,) float64; NaN without a text or a word that VADER rates."""
-    import pandas as pd
-    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+def _rate_overviews(movies: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Positivity of each film's overview, (n,) float64; NaN without one or without a word that VADER rates."""
+    return rate_positivity(cell if isinstance(cell, str) else "" for cell in movies["overview"])
 
+
+def _rate_files(material: Material, medium: Medium, table: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Positivity of each item's text in the user's files, (n,) float64; NaN where it has none."""
     positivity = np.full(len(table), np.nan)
-    columns = [name for name in _TEXTS[medium] if name in table.columns]
-    if not columns:
-        return positivity
-    analyser = SentimentIntensityAnalyzer()
-    for row, cells in enumerate(zip(*(table[name].tolist() for name in columns), strict=True)):
-        text = next((str(cell) for cell in cells if not pd.isna(cell) and str(cell).strip()), "")
-        rated = analyser.polarity_scores(text)
-        if rated["pos"] + rated["neg"] > 0:
-            positivity[row] = rated["pos"] / (rated["pos"] + rated["neg"])
+    setting = _FILES[medium]
+    if setting in material.files:
+        found = find_texts(material.files[setting], medium, table)
+        positivity[list(found.rows)] = rate_positivity(found.texts())
     return positivity
 
 

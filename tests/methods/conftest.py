@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,12 @@ import pytest
 from indexer.catalogue.catalogue import Catalogue
 from indexer.catalogue.records import MOVIE_COLUMNS, TRACK_COLUMNS
 from indexer.catalogue.report import CleaningReport
+from indexer.mel.readings import open_cache
+from indexer.mel.spectrogram import SETTINGS
 from indexer.methods.audio_table import FEATURES
 from indexer.methods.method import Material
+from indexer.normalisation import unit
+from indexer.vector_cache import content_key
 
 NAN = float("nan")
 
@@ -92,6 +98,20 @@ def encode(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     return np.array([MEANINGS[text] for text in texts], dtype=np.float32)
 
 
+class WordEncoder:
+    """Stands in for a build's encoder: a text is the sum of its words, each a direction of its own."""
+
+    name, weights_sha256, precision = "words", "0" * 64, "float32"
+    dimension, max_tokens = 16, 64
+
+    def encode_all(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        rows = [
+            sum(np.random.default_rng(zlib.crc32(word.encode())).normal(size=16) for word in text.split())
+            for text in texts
+        ]
+        return unit(np.array(rows, dtype=np.float32).reshape(-1, 16))
+
+
 MakeMaterial = Callable[..., Material]
 
 
@@ -141,8 +161,17 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     positivity, soundtracks = files / "positivity.csv", files / "soundtracks.csv"
     _write_songs(positivity, "pos_percent", [round(at / 24, 3) for at in range(24)], random)
     _write_songs(soundtracks, "movie_name", [f"Title {at % 8}" for at in range(24)], random)
+    lyrics = files / "lyrics.csv"
+    words = list(MEANINGS)
+    sung = [f't{at},"{words[at % 10]}\n{words[at // 2]}"' for at in range(12)]
+    lyrics.write_text("\n".join(["track_id,lyrics", *sung]) + "\n", encoding="utf-8")
     given = {"ratings": ratings, "song_positivity": positivity, "soundtrack_features": soundtracks}
-    return Material(make_catalogue(movies, tracks), texts, encode, given, seed=3)
+    given["lyrics"] = lyrics
+    given |= _write_heard_songs(files, random)
+    encoder: Any = WordEncoder()
+    return Material(
+        make_catalogue(movies, tracks), texts, encode, given, seed=3, cache=files / "cache", encoder=encoder
+    )
 
 
 def _write_songs(path: Path, name: str, cells: Sequence[object], random: np.random.Generator) -> None:
@@ -150,3 +179,24 @@ def _write_songs(path: Path, name: str, cells: Sequence[object], random: np.rand
     features = random.random((len(cells), len(FEATURES))).round(4).tolist()
     lines = [",".join(map(str, [cell, *row])) for cell, row in zip(cells, features, strict=True)]
     path.write_text("\n".join([",".join([name, *FEATURES]), *lines]) + "\n", encoding="utf-8")
+
+
+def _write_heard_songs(folder: Path, random: np.random.Generator) -> dict[str, Path]:
+    """A folder of songs that the mel network has read before: neither sound nor TensorFlow is needed."""
+    audio, model = folder / "audio", folder / "mel"
+    audio.mkdir()
+    model.mkdir()
+    manifest = {
+        "format": 1,
+        "features": list(FEATURES),
+        "spectrogram": dict(SETTINGS),
+        "scale": {"mean_db": -60.0, "scale_db": 20.0},
+        "weights": {"file": "none.weights.h5", "sha256": "0" * 64},
+    }
+    (model / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    songs = [f"song {at}".encode() for at in range(12)]
+    for at, song in enumerate(songs):
+        (audio / f"t{at}.ogg").write_bytes(song)
+    with open_cache(folder / "cache", model) as cache:
+        cache.put([content_key(song) for song in songs], random.random((12, 7), dtype=np.float32))
+    return {"audio_clips": audio, "mel_model": model}

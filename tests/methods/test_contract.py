@@ -16,11 +16,13 @@ from indexer.catalogue.records import Medium
 from indexer.errors import UnsupportedQuery, VersionDamaged
 from indexer.methods.collaborative import Collaborative
 from indexer.methods.crosstune import Crosstune
+from indexer.methods.lyrics_cover import LyricsCover
 from indexer.methods.method import Material, Method
 from indexer.methods.music2movie import Music2Movie, Music2MovieAligned
 from indexer.methods.popularity import Popularity
 from indexer.methods.random_order import RandomOrder
 from indexer.methods.spotiflix_clusters import SpotiflixClusters
+from indexer.methods.spotiflix_mel import SpotiflixMel
 from indexer.methods.spotiflix_sentiment import SpotiflixSentiment
 from indexer.methods.text_cosine import TextCosine
 
@@ -41,7 +43,9 @@ METHODS: dict[type[Method], list[Direction]] = {
     Music2MovieAligned: ACROSS,
     SpotiflixSentiment: EVERY,
     SpotiflixClusters: ACROSS,
+    SpotiflixMel: ACROSS,
     Collaborative: [("movies", "movies")],
+    LyricsCover: [("tracks", "tracks")],
 }
 ANSWERED = [(kind, *way) for kind, ways in METHODS.items() for way in ways]
 REFUSED = [(kind, *way) for kind, ways in METHODS.items() for way in EVERY if way not in ways]

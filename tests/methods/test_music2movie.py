@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from indexer.features import pictures
 from indexer.methods.method import Material
 from indexer.methods.music2movie import Music2Movie, Music2MovieAligned
 
@@ -128,6 +130,41 @@ def test_aligned_pairs_popularity_and_sentiment_with_valence(material: Material)
 def test_aligned_leaves_out_what_has_no_counterpart(material: Material) -> None:
     scores = Music2MovieAligned.fit(material).scores("tracks", SPOKEN_ROW, "movies")
     assert scores.tolist() == [[0, 0, 0, 0, 0]]
+
+
+def test_without_posters_that_is_said(material: Material) -> None:
+    assert Music2Movie.fit(material).facts["posters"] == {
+        "used": False,
+        "why": "no folder of posters was given",
+    }
+
+
+def test_posters_lengthen_films_as_in_the_original(
+    make_material: MakeMaterial, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Against the cosine over whole vectors: a film's features, poster and sentiment, a song's features and zeros."""
+    posters = np.array([[3.0, 0.0, 4.0], [0.0, 1.0, 0.0]], dtype=np.float32)
+    grey = np.array([0.5, 0.5, 0.0], dtype=np.float32)
+    read = pictures.PictureVectors(np.array([0, 4]), posters, {"encoder": {"engine": "made up"}}, grey)
+    monkeypatch.setattr(pictures, "read_posters", lambda *_: read)
+    plain = Music2Movie.fit(make_material(MOVIES, TRACKS))
+    method = Music2Movie.fit(make_material(MOVIES, TRACKS, files={"posters": tmp_path}))
+    films = np.zeros((5, 9))
+    films[0, :7], films[2, [0, 6]], films[4, 6] = 1, 0.5, 1
+    shown = np.stack([posters[0], grey, grey, grey, posters[1]])
+    sentiments = np.array([[0.7], [-0.7], [0.0], [0.7], [0.7]])
+    whole = np.hstack([films, shown, sentiments])
+    songs = np.hstack([[[1] * 9, [1] + [0] * 8], np.zeros((2, 4))])
+    expected = songs @ whole.T / np.outer(np.linalg.norm(songs, axis=1), np.linalg.norm(whole, axis=1))
+    rows = np.array([0, 2])
+    np.testing.assert_allclose(method.scores("tracks", rows, "movies"), expected, rtol=1e-5)
+    assert (method.scores("tracks", rows, "movies") < plain.scores("tracks", rows, "movies"))[:, 0].all()
+    assert method.facts["posters"] == {
+        "used": True,
+        "films": 2,
+        "films_without": 3,
+        "encoder": {"engine": "made up"},
+    }
 
 
 def test_scores_lie_between_0_and_1(make_material: MakeMaterial) -> None:

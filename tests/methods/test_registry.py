@@ -27,7 +27,9 @@ ALL = [
     "music2movie-aligned",
     "spotiflix-sentiment",
     "spotiflix-clusters",
+    "spotiflix-mel",
     "collaborative",
+    "lyrics-cover",
 ]
 
 
@@ -81,7 +83,13 @@ def test_all_leaves_out_what_lacks_its_material_and_says_so(
         found = methods.fit_methods(["all"], bare, tmp_path / "methods")
     assert list(found) == ALL
     missing = [name for name, told in found.items() if "missing" in told]
-    assert missing == ["spotiflix-sentiment", "spotiflix-clusters", "collaborative"]
+    assert missing == [
+        "spotiflix-sentiment",
+        "spotiflix-clusters",
+        "spotiflix-mel",
+        "collaborative",
+        "lyrics-cover",
+    ]
     assert "set ratings" in found["collaborative"]["missing"]
     assert [record.getMessage().split(" is not")[0] for record in caplog.records] == missing
     written = {path.name for path in (tmp_path / "methods").iterdir()}

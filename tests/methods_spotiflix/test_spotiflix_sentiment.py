@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -103,13 +104,22 @@ def test_an_artist_is_on_one_side_of_the_split(
     assert method.facts["regression"]["validation"]["r2"] is None
 
 
-def test_lyrics_and_scripts_speak_first_where_the_catalogue_has_them(material: Material) -> None:
-    material.catalogue.movies["script"] = ["bad", None, " ", "good", None]
-    material.catalogue.tracks["lyrics"] = ["good", None, "a table", "bad"]
-    method = SpotiflixSentiment.fit(material)
+def test_lyrics_and_scripts_speak_first_where_they_are_given(
+    material: Material, write_table: WriteTable, tmp_path: Path
+) -> None:
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    for name, script in (("m0.txt", "bad"), ("m2.txt", " "), ("m3.txt", "good"), ("m9.txt", "good")):
+        (scripts / name).write_text(script, encoding="utf-8")
+    sung = [
+        {"track_id": f"t{row}", "lyrics": text} for row, text in ((0, "good"), (2, "a table"), (3, "bad"))
+    ]
+    files = {**material.files, "film_texts": scripts, "lyrics": write_table("sung.csv", sung)}
+    method = SpotiflixSentiment.fit(replace(material, files=files))
     np.testing.assert_allclose(method.positivity["movies"], [0, 0, GOOD_AND_BAD, 1, NAN], rtol=1e-6)
     np.testing.assert_allclose(method.positivity["tracks"], [1, 0.18, 0.82, 0], atol=0.03)
     assert method.facts["tracks"]["from_lyrics"] == 2
+    assert method.facts["movies"]["from_texts"] == 2
 
 
 def test_the_nearer_the_positivity_the_higher_and_unknown_is_never_a_match(
