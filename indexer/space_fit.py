@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,9 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.catalogue.records import SEPARATOR, Medium
 from indexer.catalogue.soundtracks import read_soundtracks
 from indexer.config import BuildConfig
-from indexer.features.names import name_terms
+from indexer.features.names import NameWeights, weigh_names
 from indexer.item_features import ItemFeatures
+from indexer.item_readers import ItemReaders, Projection
 from indexer.normalisation import unit
 from indexer.space import MEDIA, MOOD_BINS, Space
 from indexer.sparse_index import SparseIndex
@@ -35,7 +36,7 @@ class FittedSpace:
 
     ``vectors``: medium → (n, dimension) float32; ``pairs`` (n, 2): film and song rows. ``learned``: what was
     learned, or why not; ``training``: films and artists it was learned from; ``card``: the relevance card, None
-    without enough pairs.
+    without enough pairs. ``readers`` and ``name_weights`` place items that the catalogue does not hold.
     """
 
     space: Space
@@ -45,6 +46,8 @@ class FittedSpace:
     learned: Mapping[str, Any]
     training: Mapping[str, list[str]]
     card: Mapping[str, Any] | None
+    readers: ItemReaders
+    name_weights: NameWeights
 
 
 def fit_space(catalogue: Catalogue, config: BuildConfig, items: ItemFeatures) -> FittedSpace:
@@ -54,7 +57,8 @@ def fit_space(catalogue: Catalogue, config: BuildConfig, items: ItemFeatures) ->
     enough = (
         len(pairs.movies) >= relevance.LEAST_PAIRS and len(np.unique(pairs.movies)) >= relevance.LEAST_FILMS
     )
-    names = SparseIndex.build(name_terms(catalogue.movies, catalogue.tracks))
+    terms, name_weights = weigh_names(catalogue.movies, catalogue.tracks)
+    names = SparseIndex.build(terms)
     counts: dict[Medium, int] = {"movies": len(catalogue.movies), "tracks": len(catalogue.tracks)}
     blocks = items.blocks["movies"]
     sizes = {
@@ -68,12 +72,17 @@ def fit_space(catalogue: Catalogue, config: BuildConfig, items: ItemFeatures) ->
     }
     parts = {medium: dict(items.blocks[medium]) for medium in MEDIA}
     whitened: dict[Medium, Whitened] = {}
+    readers = items.readers
     if enough:
         whitened = {medium: Whitened.fit(items.alignment[medium]) for medium in MEDIA}
         alignment = Alignment.fit(whitened, pairs.join(weak), DIMENSION)
         for medium in MEDIA:
             parts[medium]["learned"] = unit(alignment.project(medium, whitened[medium].rows))
         sizes["learned"] = parts["movies"]["learned"].shape[1]
+        readers = ItemReaders(
+            replace(readers.movies, learned=Projection.of(whitened["movies"], alignment, "movies")),
+            replace(readers.tracks, learned=Projection.of(whitened["tracks"], alignment, "tracks")),
+        )
     space = Space(sizes, _weights(config), items.track_mean, items.film_text, items.emotion)
     vectors = {medium: space.place(parts[medium]) for medium in MEDIA}
     bias = relevance.fit_hub_bias(relevance.Scorer(space, vectors, names), counts, config.seed)
@@ -96,6 +105,8 @@ def fit_space(catalogue: Catalogue, config: BuildConfig, items: ItemFeatures) ->
         _say_learned(items, len(pairs.movies), enough),
         _training(catalogue, pairs, weak),
         card,
+        readers,
+        name_weights,
     )
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from indexer.errors import InputError, VersionDamaged
 from indexer.features.emotion_labels import EmotionLabels
+from indexer.features.scaling import Centre, Spread
 from indexer.normalisation import unit
 
 Floats = npt.NDArray[np.float32]
@@ -68,6 +69,11 @@ class TrackEmotions:
     valence: Floats
     arousal: Floats
     profile: Floats
+
+    @property
+    def moods(self) -> Floats:
+        """Valence and arousal side by side (n, 2)."""
+        return np.stack([self.valence, self.arousal], axis=1)
 
 
 @dataclass(frozen=True)
@@ -118,28 +124,18 @@ class EmotionModel:
         return np.concatenate([self.ask(embedding), beside * self.ask_mood(embedding)]).astype(np.float32)
 
     @staticmethod
-    def item_block(emotions: TrackEmotions) -> Floats:
-        """The blocks (n, K + 2) of rated items: profile, then spread valence and arousal; unknown is all zeros."""
-        mood = _spread_out(np.stack([emotions.valence, emotions.arousal], axis=1))
+    def item_block(emotions: TrackEmotions, spread: Spread | None = None) -> Floats:
+        """The blocks (n, K + 2) of rated items: profile, then spread valence and arousal; unknown is all zeros.
+
+        ``spread`` is that of the catalogue's items where these are others.
+        """
+        moods = emotions.moods
+        mood = (spread or Spread.fit(moods)).apply(moods)
         return np.concatenate([emotions.profile, mood], axis=1).astype(np.float32)
 
     def rate_movies(self, texts: Floats, moods: Floats) -> TrackEmotions:
-        """Emotions of films from text embeddings (n, d) and hand-rated moods (n, 2), NaN unknown.
-
-        A film with an all-zero text has no profile; its mood is the mean of what is known, each spread over
-        the films that have it.
-        """
-        known = np.any(texts != 0, axis=1)
-        centred = np.zeros(texts.shape, dtype=np.float32)
-        if known.any():
-            centred[known] = unit(texts[known] - texts[known].mean(axis=0, dtype=np.float64))
-        likeness = np.where(known[:, None], centred @ self.word_vectors.T, np.nan)
-        by_text = np.where(known[:, None], centred @ self.mood_map, np.nan)
-        both = np.stack([_spread_out(by_text, keep_nan=True), _spread_out(moods, keep_nan=True)])
-        count = (~np.isnan(both)).sum(axis=0)
-        mood = np.divide(np.nansum(both, axis=0), count, out=np.full(moods.shape, np.nan), where=count > 0)
-        mood = mood.astype(np.float32)
-        return TrackEmotions(mood[:, 0], mood[:, 1], _spread_out(likeness))
+        """Emotions of a catalogue's films, as ``MovieRater`` has them."""
+        return MovieRater.fit(self, texts, moods).rate(self, texts, moods)
 
     def write(self, folder: Path) -> None:
         """Write ``emotion.json`` and arrays into a new folder; the same model gives the same bytes."""
@@ -167,6 +163,120 @@ class EmotionModel:
         return unit(embeddings.astype(np.float32) - self.centre)
 
 
+@dataclass(frozen=True)
+class MovieRater:
+    """What films' texts and moods are measured against: the mean text, and how scores spread over all films."""
+
+    text: Centre
+    by_text: Spread
+    by_words: Spread
+    hand_rated: Spread
+    block: Spread
+
+    @classmethod
+    def fit(cls, model: EmotionModel, texts: Floats, moods: Floats) -> MovieRater:
+        """Measure a catalogue; arguments as of ``rate``."""
+        centre = Centre.fit(texts)
+        likeness, by_text = _compare(model, centre.apply(texts))
+        nothing = Spread(np.zeros(2), np.zeros(2))
+        found = cls(centre, Spread.fit(by_text), Spread.fit(likeness), Spread.fit(moods), nothing)
+        return replace(found, block=Spread.fit(found.rate(model, texts, moods).moods))
+
+    def rate(self, model: EmotionModel, texts: Floats, moods: Floats) -> TrackEmotions:
+        """Emotions of films from text embeddings (n, d) and hand-rated moods (n, 2), NaN unknown.
+
+        A film with an all-zero text has no profile; its mood is the mean of what is known, each spread over
+        the films that have it.
+        """
+        likeness, by_text = _compare(model, self.text.apply(texts))
+        both = np.stack(
+            [self.by_text.apply(by_text, keep_nan=True), self.hand_rated.apply(moods, keep_nan=True)]
+        )
+        count = (~np.isnan(both)).sum(axis=0)
+        mood = np.divide(np.nansum(both, axis=0), count, out=np.full(moods.shape, np.nan), where=count > 0)
+        mood = mood.astype(np.float32)
+        return TrackEmotions(mood[:, 0], mood[:, 1], self.by_words.apply(likeness))
+
+
+def _compare(
+    model: EmotionModel, centred: Floats
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+    """Likeness (n, K) of centred texts to each word, and the mood (n, 2) they mean; NaN for an all-zero text."""
+    known = np.any(centred != 0, axis=1)[:, None]
+    likeness = np.where(known, centred @ model.word_vectors.T, np.nan)
+    return likeness, np.where(known, centred @ model.mood_map, np.nan)
+
+
+@dataclass(frozen=True)
+class TrackRater:
+    """Emotions of songs by kernel ridge: the labelled songs' ``parts`` (m, d) by name, and dual ``weights`` (m, 2 + K).
+
+    The spreads are those over the catalogue's songs; ``trust`` (K,) and ``directions`` (K, 2) say how far each word
+    is trusted and which mood its songs have.
+    """
+
+    names: tuple[str, ...]
+    parts: tuple[Floats, ...]
+    weights: Floats
+    mood_mean: Floats
+    trust: Floats
+    directions: Floats
+    by_words: Spread
+    mood: Spread
+    by_mood: Spread
+    profile: Spread
+    block: Spread
+
+    @classmethod
+    def fit(cls, parts: Mapping[str, Floats], labels: EmotionLabels) -> tuple[TrackRater, TrackEmotions]:
+        """Learn from the labelled songs of a catalogue, and rate all of it; arguments as of ``rate_tracks``."""
+        unknown = sorted(set(parts) - set(KERNELS))
+        if unknown or not parts:
+            raise InputError(f"no kernel for the parts {unknown}; known: {', '.join(KERNELS)}")
+        there = _known(parts)
+        rows = np.union1d(labels.rows, labels.word_rows)
+        rows = rows[there[rows]]
+        if len(rows) < 2:
+            raise InputError("fewer than two labelled songs have anything that emotions can be learned from")
+        labelled = {name: part[rows] for name, part in parts.items()}
+        gram = _kernel(labelled, labelled).astype(np.float64)
+        mood_weights, mood_mean = _solve(gram, rows, labels.rows, labels.mood, _RIDGE_MOOD)
+        word_weights, _ = _solve(gram, rows, labels.word_rows, labels.words_said, _RIDGE_WORDS)
+        weights = np.concatenate([mood_weights, word_weights], axis=1).astype(np.float32)
+        trust, directions = _word_moods(labels)
+        rated = _estimate(parts, labelled, weights)
+        mood = rated[:, :2] + mood_mean.astype(np.float32)
+        by_words, mood_spread = Spread.fit(rated[:, 2:]), Spread.fit(mood)
+        likely = mood_spread.apply(mood, keep_nan=True) @ directions.T
+        by_mood = Spread.fit(likely)
+        both = trust * by_words.apply(rated[:, 2:], keep_nan=True)
+        both += (1 - trust) * by_mood.apply(likely, keep_nan=True)
+        profile = Spread.fit(both)
+        rater = cls(
+            tuple(labelled),
+            tuple(labelled.values()),
+            weights,
+            mood_mean.astype(np.float32),
+            trust,
+            directions,
+            by_words,
+            mood_spread,
+            by_mood,
+            profile,
+            mood_spread,
+        )
+        return rater, TrackEmotions(mood[:, 0], mood[:, 1], profile.apply(both))
+
+    def rate(self, parts: Mapping[str, Floats]) -> TrackEmotions:
+        """Emotions of songs that need not be in the catalogue; ``parts`` as the fit had them."""
+        rated = _estimate(parts, dict(zip(self.names, self.parts, strict=True)), self.weights)
+        mood = rated[:, :2] + self.mood_mean
+        likely = self.mood.apply(mood, keep_nan=True) @ self.directions.T
+        both = self.trust * self.by_words.apply(rated[:, 2:], keep_nan=True)
+        both += (1 - self.trust) * self.by_mood.apply(likely, keep_nan=True)
+        return TrackEmotions(mood[:, 0], mood[:, 1], self.profile.apply(both))
+
+
 def rate_tracks(parts: Mapping[str, Floats], labels: EmotionLabels) -> TrackEmotions:
     """Emotions of all songs by kernel ridge on the labelled ones.
 
@@ -174,42 +284,35 @@ def rate_tracks(parts: Mapping[str, Floats], labels: EmotionLabels) -> TrackEmot
     ``InputError`` for a part without a kernel or where no labelled song has any part. Valence and arousal are on
     the labels' scale; a profile column has mean 0 and deviation 1 over the known songs.
     """
-    unknown = sorted(set(parts) - set(KERNELS))
-    if unknown or not parts:
-        raise InputError(f"no kernel for the parts {unknown}; known: {', '.join(KERNELS)}")
-    there = np.any([np.any(part != 0, axis=1) for part in parts.values()], axis=0)
-    rows = np.union1d(labels.rows, labels.word_rows)
-    rows = rows[there[rows]]
-    if len(rows) < 2:
-        raise InputError("fewer than two labelled songs have anything that emotions can be learned from")
-    gram = _kernel(parts, rows, rows).astype(np.float64)
-    mood_weights, mood_mean = _solve(gram, rows, labels.rows, labels.mood, _RIDGE_MOOD)
-    word_weights, _ = _solve(gram, rows, labels.word_rows, labels.words_said, _RIDGE_WORDS)
-    weights = np.concatenate([mood_weights, word_weights], axis=1).astype(np.float32)
-    rated = np.zeros((len(there), weights.shape[1]), dtype=np.float32)
+    return TrackRater.fit(parts, labels)[1]
+
+
+def _known(parts: Mapping[str, Floats]) -> npt.NDArray[np.bool_]:
+    known: npt.NDArray[np.bool_] = np.any([np.any(part != 0, axis=1) for part in parts.values()], axis=0)
+    return known
+
+
+def _estimate(parts: Mapping[str, Floats], labelled: Mapping[str, Floats], weights: Floats) -> Floats:
+    """Kernel sums (n, targets) of songs; NaN for those of which nothing is known."""
+    there = _known(parts)
+    rated = np.full((len(there), weights.shape[1]), np.nan, dtype=np.float32)
     places = np.flatnonzero(there)
     for start in range(0, len(places), _CHUNK_ROWS):
         chunk = places[start : start + _CHUNK_ROWS]
-        rated[chunk] = _kernel(parts, chunk, rows) @ weights
-    rated[~there] = np.nan
-    mood = rated[:, :2] + mood_mean.astype(np.float32)
-    trust, directions = _word_moods(labels)
-    by_words = _spread_out(rated[:, 2:], keep_nan=True)
-    by_mood = _spread_out(_spread_out(mood, keep_nan=True) @ directions.T, keep_nan=True)
-    profile = _spread_out(trust * by_words + (1 - trust) * by_mood)
-    return TrackEmotions(mood[:, 0], mood[:, 1], profile)
+        rated[chunk] = _kernel({name: part[chunk] for name, part in parts.items()}, labelled) @ weights
+    return rated
 
 
-def _kernel(parts: Mapping[str, Floats], left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> Floats:
-    total = np.zeros((len(left), len(right)), dtype=np.float32)
-    for name, part in parts.items():
+def _kernel(left: Mapping[str, Floats], right: Mapping[str, Floats]) -> Floats:
+    total = np.zeros((len(next(iter(left.values()))), len(next(iter(right.values())))), dtype=np.float32)
+    for name, a in left.items():
         weight, gamma = KERNELS[name]
-        a, b = part[left], part[right]
+        b = right[name]
         squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2.0 * (a @ b.T)
         likeness = np.exp(-np.float32(gamma) * np.maximum(squares, 0.0))
         likeness *= np.any(a != 0, axis=1)[:, None]
         likeness *= np.any(b != 0, axis=1)
-        total += np.float32(weight / sum(KERNELS[used].weight for used in parts)) * likeness
+        total += np.float32(weight / sum(KERNELS[used].weight for used in left)) * likeness
     return total
 
 
@@ -251,14 +354,3 @@ def _rated_phrases() -> tuple[list[str], npt.NDArray[np.float64]]:
             if row["medium"] != "film" and row["valence"] and row["arousal"]
         ]
     return [phrase for phrase, _, _ in kept], np.array([ratings for _, *ratings in kept])
-
-
-def _spread_out(columns: npt.NDArray[np.floating], keep_nan: bool = False) -> Floats:
-    """Columns at mean 0 and deviation 1 over what is known; unknown becomes 0 unless NaN is kept."""
-    known = ~np.isnan(columns)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, columns, 0.0).sum(axis=0, dtype=np.float64) / count
-    moved = np.where(known, columns - mean, 0.0)
-    deviation = np.sqrt((moved * moved).sum(axis=0, dtype=np.float64) / count)
-    spread = np.divide(moved, deviation, out=np.zeros(columns.shape), where=deviation > 1e-9)
-    return np.asarray(np.where(known, spread, np.nan) if keep_nan else spread, dtype=np.float32)

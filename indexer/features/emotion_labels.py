@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,8 @@ import numpy.typing as npt
 
 from indexer.catalogue.records import AUDIO_FEATURES, SEPARATOR
 from indexer.errors import InputError, MissingColumn, UnreadableFile
-from indexer.normalisation import centre_known
+from indexer.features.columns import Table, read_numbers, read_texts
+from indexer.features.scaling import Centre, Ranks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,8 +95,57 @@ class EmotionLabels:
         return cls(rows, values, word_rows, table, tuple(kept))
 
 
+@dataclass(frozen=True)
+class TrackParts:
+    """What songs are measured against: ranks of their audio features, and means of their texts and tags."""
+
+    audio: tuple[Ranks, ...]
+    sentence: Centre
+    title: Centre
+    tags: Centre
+
+    @classmethod
+    def fit(cls, tracks: Table, texts: Floats, encode: Encode, titles: Floats | None = None) -> TrackParts:
+        """Measure a catalogue; arguments as of ``track_parts``."""
+        tags = _tag_vectors(tracks, encode, 1)
+        return cls(
+            tuple(Ranks.fit_normal(read_numbers(tracks, name)) for name in AUDIO_FEATURES),
+            Centre.fit(texts),
+            Centre.fit(texts[:0] if titles is None else titles),
+            Centre.fit(tags),
+        )
+
+    def read(
+        self, tracks: Table, texts: Floats, encode: Encode, titles: Floats | None = None
+    ) -> dict[str, Floats]:
+        """The parts of a table of songs, as ``track_parts`` has them; artists' other songs are those of the table."""
+        audio = self._score_audio(tracks)
+        tags = _tag_vectors(tracks, encode, len(self.tags.mean))
+        known = np.any(audio != 0, axis=1) | np.any(tags != 0, axis=1)
+        others = _other_songs(tracks)
+        artist_audio, counts = _means(audio, others)
+        parts = {
+            "audio": audio,
+            "sentence": self.sentence.apply(texts),
+            "artist_tags": _means(self.tags.apply(tags), others)[0],
+            "artist_audio": artist_audio * (counts / (counts + _HALF_TRUST_SONGS))[:, None],
+            "facts": _facts(tracks),
+        }
+        if titles is not None:
+            parts["title"] = self.title.apply(titles)
+        return {name: np.where(known[:, None], part, 0.0).astype(np.float32) for name, part in parts.items()}
+
+    def _score_audio(self, tracks: Table) -> Floats:
+        """Each feature as a normal score of its rank (loudness, speechiness and the like are far from normal)."""
+        columns = [
+            ranks.apply(read_numbers(tracks, name))
+            for name, ranks in zip(AUDIO_FEATURES, self.audio, strict=True)
+        ]
+        return np.nan_to_num(np.stack(columns, axis=1)).astype(np.float32)
+
+
 def track_parts(
-    tracks: pd.DataFrame, texts: Floats, encode: Encode, titles: Floats | None = None
+    tracks: Table, texts: Floats, encode: Encode, titles: Floats | None = None
 ) -> dict[str, Floats]:
     """What is known of every song, for ``rate_tracks``: name → (n, d) float32, zeros where a part is unknown.
 
@@ -104,58 +153,27 @@ def track_parts(
     the songs' sentences and of their titles alone; ``encode`` embeds the distinct tags. ``artist_…`` are means
     over the other songs of the same artists. A song known by its title alone counts as unknown.
     """
-    audio = _audio_scores(tracks)
-    tags = _tag_vectors(tracks, encode)
-    known = np.any(audio != 0, axis=1) | np.any(tags != 0, axis=1)
-    others = _other_songs(tracks)
-    artist_audio, counts = _means(audio, others)
-    parts = {
-        "audio": audio,
-        "sentence": centre_known(texts),
-        "artist_tags": _means(centre_known(tags), others)[0],
-        "artist_audio": artist_audio * (counts / (counts + _HALF_TRUST_SONGS))[:, None],
-        "facts": _facts(tracks),
-    }
-    if titles is not None:
-        parts["title"] = centre_known(titles)
-    return {name: np.where(known[:, None], part, 0.0).astype(np.float32) for name, part in parts.items()}
+    return TrackParts.fit(tracks, texts, encode, titles).read(tracks, texts, encode, titles)
 
 
-def _audio_scores(tracks: pd.DataFrame) -> Floats:
-    """Each audio feature as a normal score of its rank (loudness, speechiness and the like are far from normal)."""
-    normal = NormalDist()
-    scores = np.zeros((len(tracks), len(AUDIO_FEATURES)), dtype=np.float32)
-    for column, name in enumerate(AUDIO_FEATURES):
-        raw = tracks[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        known = ~np.isnan(raw)
-        if known.any():
-            values, place, counts = np.unique(raw[known], return_inverse=True, return_counts=True)
-            middle = (np.cumsum(counts) - counts / 2.0) / counts.sum()
-            if len(values) > 1:
-                scores[known, column] = np.array([normal.inv_cdf(share) for share in middle])[place]
-    return scores
-
-
-def _tag_vectors(tracks: pd.DataFrame, encode: Encode) -> Floats:
-    """Mean embedding (n, d) of a song's genres and tags."""
+def _tag_vectors(tracks: Table, encode: Encode, width: int) -> Floats:
+    """Mean embedding (n, d) of a song's genres and tags; zeros (n, width) where no song has any."""
     cells = [
-        dict.fromkeys(
-            tag.casefold() for tag in f"{genres or ''}{SEPARATOR}{tags or ''}".split(SEPARATOR) if tag
-        )
-        for genres, tags in zip(tracks["genres"].fillna(""), tracks["tags"].fillna(""), strict=True)
+        dict.fromkeys(tag.casefold() for tag in f"{genres}{SEPARATOR}{tags}".split(SEPARATOR) if tag)
+        for genres, tags in zip(read_texts(tracks, "genres"), read_texts(tracks, "tags"), strict=True)
     ]
     names = sorted({tag for tags in cells for tag in tags})
     if not names:
-        return np.zeros((len(tracks), 1), dtype=np.float32)
+        return np.zeros((len(cells), width), dtype=np.float32)
     vectors = encode(names)
     number = {name: place for place, name in enumerate(names)}
     return _means(vectors, [[number[tag] for tag in tags] for tags in cells])[0]
 
 
-def _other_songs(tracks: pd.DataFrame) -> list[list[int]]:
+def _other_songs(tracks: Table) -> list[list[int]]:
     artists = [
-        dict.fromkeys(a for a in str(cell or "").casefold().split(SEPARATOR) if a)
-        for cell in tracks["artists"]
+        dict.fromkeys(a for a in cell.casefold().split(SEPARATOR) if a)
+        for cell in read_texts(tracks, "artists")
     ]
     songs: dict[str, list[int]] = {}
     for row, names in enumerate(artists):
@@ -167,12 +185,9 @@ def _other_songs(tracks: pd.DataFrame) -> list[list[int]]:
     ]
 
 
-def _facts(tracks: pd.DataFrame) -> Floats:
+def _facts(tracks: Table) -> Floats:
     """Year, whether it is known, length and mode, each about −1…1 and 0 where unknown."""
-    number = {
-        name: tracks[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        for name in ("year", "decade", "duration_ms", "mode")
-    }
+    number = {name: read_numbers(tracks, name) for name in ("year", "decade", "duration_ms", "mode")}
     year = np.where(np.isnan(number["year"]), number["decade"] + 5.0, number["year"])
     length = np.log(np.where(number["duration_ms"] > 0, number["duration_ms"], np.nan) / 220_000.0) / 0.4
     facts = np.stack(
@@ -252,4 +267,4 @@ def _read(file: Path, columns: tuple[str, ...], row_of: dict[str, int]) -> Any:
     return known
 
 
-__all__ = ["LEAST_SONGS", "EmotionLabels", "track_parts"]
+__all__ = ["LEAST_SONGS", "EmotionLabels", "TrackParts", "track_parts"]

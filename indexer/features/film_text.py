@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.errors import InputError, VersionDamaged
+from indexer.features.scaling import Centre, Spread
 from indexer.normalisation import unit
 
 Floats = npt.NDArray[np.float32]
@@ -40,6 +41,8 @@ _ANCHORS, _THEMES, _SHARPNESS, _ASK_SHARPNESS, _THEME_RIDGE = 1000, 128, 0.1, 0.
 #: A text whose nearest theme has this cosine or less asks for none; from the second on it fully does.
 _ASKS_NOTHING, _ASKS_ONE = 0.2, 0.7
 _CHUNK_ROWS = 4096
+#: A column of the theme table that varies less than this says nothing.
+_LEAST_DEVIATION = 1e-5
 
 
 @dataclass(frozen=True)
@@ -124,16 +127,99 @@ class FilmTextQuery:
 
 
 @dataclass(frozen=True)
+class Calm:
+    """Divides rows by the deviation of their scores over all keywords, all of them then at deviation 1 together."""
+
+    least: float
+    whole: float
+
+    @classmethod
+    def fit(cls, rows: Floats, covariance: Floats) -> Calm:
+        """Measure rows (n, d); ``covariance`` (d, d) is that of the keywords."""
+        spread = _score_deviations(rows, covariance)
+        known = rows.any(axis=1)
+        # A film about which no keyword says anything must not grow without bound.
+        least = max(0.1 * float(spread[known].mean()), 1e-6) if known.any() else 1.0
+        return cls(least, float((rows / np.maximum(spread, np.float32(least))[:, None]).std()))
+
+    def apply(self, rows: Floats, covariance: Floats) -> Floats:
+        """Steadied rows (n, d)."""
+        spread: Floats = np.maximum(_score_deviations(rows, covariance), np.float32(self.least))
+        steady: Floats = rows / spread[:, None]
+        return steady / np.float32(self.whole) if self.whole > 0 else steady
+
+
+@dataclass(frozen=True)
+class LearnedReader:
+    """What was learned of films: makes both blocks of any film, of the catalogue or not.
+
+    ``weights`` (3d + genres, d): overview, title, keywords and genres → text; ``covariance`` (d, d) of the keywords.
+    ``keyworded`` evens out the theme table of films with keywords, ``from_text`` (d, a) guesses it for others, and
+    ``evened`` evens out both.
+    """
+
+    overview: Centre
+    title: Centre
+    genres: tuple[str, ...]
+    genre_mean: Floats
+    weights: Floats
+    covariance: Floats
+    text_calm: Calm
+    sentence_calm: Calm
+    keyworded: Spread
+    from_text: Floats
+    evened: Spread
+
+
+@dataclass(frozen=True)
+class FilmReader:
+    """Films' parts to the two blocks; where nothing was ``learned`` the text is the plain centred sentence."""
+
+    sentence: Centre
+    learned: LearnedReader | None
+
+    def read(self, parts: FilmParts, query: FilmTextQuery, encode: Encode) -> tuple[Floats, Floats]:
+        """Text blocks (n, d), unit rows, and theme blocks (n, r); ``encode`` gives unit rows of the keywords."""
+        if self.learned is None:
+            themes = np.zeros((len(parts.keywords), query.themes.shape[1]), dtype=np.float32)
+            return self.sentence.apply(parts.sentence), themes
+        keywords, names = _distinct(parts.keywords)
+        number = {name: place for place, name in enumerate(names)}
+        held = [np.array([number[word] for word in words], dtype=np.int64) for words in keywords]
+        raw = _encoded(encode, names, parts.sentence.shape[1]) if names else parts.sentence[:0]
+        bank = unit(raw - query.centre)
+        text = self._read_text(self.learned, parts, held, bank)
+        return text, _read_themes(self.learned, held, bank, query, text)
+
+    def _read_text(
+        self, learned: LearnedReader, parts: FilmParts, held: Sequence[Rows], bank: Floats
+    ) -> Floats:
+        known = np.hstack(
+            [
+                learned.overview.apply(parts.overview),
+                learned.title.apply(parts.title),
+                _mix_keywords(held, bank),
+                _genre_table(parts.genres, learned.genres, learned.genre_mean),
+            ]
+        )
+        mapped = learned.text_calm.apply(unit(known @ learned.weights), learned.covariance)
+        plain = learned.sentence_calm.apply(self.sentence.apply(parts.sentence), learned.covariance)
+        return unit(mapped + np.float32(_SENTENCE_SHARE) * plain)
+
+
+@dataclass(frozen=True)
 class FilmText:
     """Films' ``text_block`` (n, d) unit rows, ``theme_block`` (n, r), float32, zeros unknown, and the query side.
 
     A film's score is the inner product of its block and the query's. Scores of the theme block spread about
-    eight times as far as those of the text block, which a weight beside it has to allow for.
+    eight times as far as those of the text block, which a weight beside it has to allow for. ``reader`` makes the
+    same blocks of films that were not there.
     """
 
     text_block: Floats
     theme_block: Floats
     query: FilmTextQuery
+    reader: FilmReader
 
 
 def fit(parts: FilmParts, encode: Encode, seed: int, tags: Sequence[tuple[int, str]] = ()) -> FilmText:
@@ -146,8 +232,8 @@ def fit(parts: FilmParts, encode: Encode, seed: int, tags: Sequence[tuple[int, s
     """
     d = parts.sentence.shape[1]
     _check(parts, tags)
-    keywords = [tuple(dict.fromkeys(word for word in words if word)) for words in parts.keywords]
-    names = sorted({word for words in keywords for word in words})
+    sentence = Centre.fit(parts.sentence)
+    keywords, names = _distinct(parts.keywords)
     films = sum(1 for words in keywords if words)
     if len(names) < FEWEST_KEYWORDS or films < FEWEST_FILMS:
         reason = (
@@ -156,7 +242,8 @@ def fit(parts: FilmParts, encode: Encode, seed: int, tags: Sequence[tuple[int, s
         )
         nothing = [np.zeros(shape, dtype=np.float32) for shape in ((d,), (0, d), (0, _THEMES))]
         plain = FilmTextQuery(nothing[0], nothing[1], nothing[2], learned=False, reason=reason)
-        return FilmText(_centred(parts.sentence), np.zeros((len(keywords), _THEMES), dtype=np.float32), plain)
+        reader = FilmReader(sentence, None)
+        return FilmText(*reader.read(parts, plain, encode), plain, reader)
     number = {name: place for place, name in enumerate(names)}
     held = [np.array([number[word] for word in words], dtype=np.int64) for words in keywords]
     raw = _encoded(encode, names, d)
@@ -168,35 +255,78 @@ def fit(parts: FilmParts, encode: Encode, seed: int, tags: Sequence[tuple[int, s
     tag_bank = unit(_encoded(encode, tag_names, d) - centre) if kept else np.zeros((0, d), dtype=np.float32)
     pairs = np.array([(row, tag_number[tag]) for row, tag in kept], dtype=np.int64).reshape(-1, 2)
     covariance = np.cov(bank.T).astype(np.float32)
-    block = _calm(_learn(parts, held, bank, tag_bank, pairs, np.random.default_rng(seed)), covariance)
-    block = unit(block + np.float32(_SENTENCE_SHARE) * _calm(_centred(parts.sentence), covariance))
+    genres = tuple(sorted({name for some in parts.genres for name in some}))
+    flags = _genre_table(parts.genres, genres, np.zeros(len(genres), dtype=np.float32))
+    said = flags.any(axis=1)
+    genre_mean = flags[said].mean(axis=0) if said.any() else np.zeros(len(genres), dtype=np.float32)
+    genre_mean /= np.float32(_GENRES_SHARE)
+    overview, title = Centre.fit(parts.overview), Centre.fit(parts.title)
+    known = np.hstack(
+        [
+            overview.apply(parts.overview),
+            title.apply(parts.title),
+            _mix_keywords(held, bank),
+            _genre_table(parts.genres, genres, genre_mean),
+        ]
+    )
+    weights = _learn(known, held, bank, tag_bank, pairs, np.random.default_rng(seed))
+    mapped, plain_text = unit(known @ weights), sentence.apply(parts.sentence)
+    calm, plain_calm = Calm.fit(mapped, covariance), Calm.fit(plain_text, covariance)
+    steady = calm.apply(mapped, covariance)
+    block = unit(steady + np.float32(_SENTENCE_SHARE) * plain_calm.apply(plain_text, covariance))
     counts = np.bincount(np.concatenate(held), minlength=len(names))
     anchors = bank[np.argsort(-counts, kind="stable")[:_ANCHORS]]
-    table = _theme_table(held, bank, anchors, block)
+    table, keyworded, from_text, evened = _fit_themes(held, bank, anchors, block)
     _, vectors = np.linalg.eigh((table.T @ table).astype(np.float64))
     themes = np.ascontiguousarray(vectors[:, ::-1][:, :_THEMES], dtype=np.float32)
-    return FilmText(block, table @ themes, FilmTextQuery(centre, anchors, themes))
+    learned = LearnedReader(
+        overview,
+        title,
+        genres,
+        genre_mean,
+        weights,
+        covariance,
+        calm,
+        plain_calm,
+        keyworded,
+        from_text,
+        evened,
+    )
+    query = FilmTextQuery(centre, anchors, themes)
+    return FilmText(block, table @ themes, query, FilmReader(sentence, learned))
+
+
+def _distinct(keywords: Sequence[Sequence[str]]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Each film's keywords once, and all of them, sorted."""
+    own = [tuple(dict.fromkeys(word for word in words if word)) for words in keywords]
+    return own, sorted({word for words in own for word in words})
+
+
+def _mix_keywords(held: Sequence[Rows], bank: Floats) -> Floats:
+    """Keywords of each film together (n, d): a sum over the root of the number, for more of them say more."""
+    sums = np.stack([bank[words].sum(axis=0) for words in held])
+    sizes = np.array([len(words) for words in held])
+    mixed: Floats = (
+        np.float32(_KEYWORDS_SHARE) * sums / np.sqrt(np.maximum(sizes, 1)).astype(np.float32)[:, None]
+    )
+    return mixed
 
 
 def _learn(
-    parts: FilmParts,
+    known: Floats,
     held: Sequence[Rows],
     bank: Floats,
     tag_bank: Floats,
     pairs: Rows,
     rng: np.random.Generator,
 ) -> Floats:
-    """Unit rows (n, d): the films' parts through a linear map by which keywords and tags find their films."""
+    """The linear map (3d + genres, d) of the films' parts by which keywords and tags find their films."""
     d = bank.shape[1]
-    genres = _genre_table(parts.genres)
     sums = np.stack([bank[words].sum(axis=0) for words in held])
     sizes = np.array([len(words) for words in held])
     share = np.float32(_KEYWORDS_SHARE)
-    # A sum over the root of the number: more keywords say more, though not in proportion.
-    mixed = share * sums / np.sqrt(np.maximum(sizes, 1)).astype(np.float32)[:, None]
-    known = np.hstack([_centred(parts.overview), _centred(parts.title), mixed, genres])
     eye = np.eye(d, dtype=np.float32)
-    no_genre = np.zeros((genres.shape[1], d), dtype=np.float32)
+    no_genre = np.zeros((known.shape[1] - 3 * d, d), dtype=np.float32)
     start = np.vstack([eye, np.float32(_TITLE_START) * eye, share * eye, no_genre])
     weights, first, second = start.copy(), np.zeros_like(start), np.zeros_like(start)
     own = np.stack([np.repeat(np.arange(len(held)), sizes), np.concatenate(held)], axis=1)
@@ -226,7 +356,7 @@ def _learn(
             rate = _STEP * (1 - epoch / _EPOCHS) / (1 - 0.9**step)
             deviation = np.sqrt(second / np.float32(1 - 0.999**step)) + np.float32(1e-8)
             weights -= np.float32(rate) * first / deviation
-    return unit(known @ weights)
+    return weights
 
 
 def _gradient(x: Floats, q: Floats, weights: Floats, rows: Rows, asked: Rows) -> Floats:
@@ -246,58 +376,61 @@ def _gradient(x: Floats, q: Floats, weights: Floats, rows: Rows, asked: Rows) ->
     return gradient
 
 
-def _theme_table(held: Sequence[Rows], bank: Floats, anchors: Floats, block: Floats) -> Floats:
-    """Nearness (n, a) of each film's keywords to each anchor, a soft maximum; mean 0 and deviation 1 a column."""
+def _keyword_table(held: Sequence[Rows], bank: Floats, anchors: Floats) -> Floats:
+    """Nearness (n, a) of each film's keywords to each anchor, a soft maximum; zeros without keywords."""
     raised = np.exp(anchors @ bank.T / np.float32(_SHARPNESS))
     table = np.zeros((len(held), len(anchors)), dtype=np.float32)
-    has = np.array([len(words) > 0 for words in held])
     for row, words in enumerate(held):
         if len(words):
             table[row] = np.log(raised[:, words].sum(axis=1)) * np.float32(_SHARPNESS)
-    table[has] = _spread_out(table[has])
-    gram = block[has].T @ block[has] + _THEME_RIDGE * np.eye(block.shape[1], dtype=np.float32)
-    # Films without keywords: what films of like text have.
-    table[~has] = block[~has] @ np.linalg.solve(gram, block[has].T @ table[has])
-    table = _spread_out(table)
-    table[~has & ~block.any(axis=1)] = 0.0
     return table
 
 
-def _genre_table(genres: Sequence[Sequence[str]]) -> Floats:
-    place = {name: column for column, name in enumerate(sorted({name for some in genres for name in some}))}
+def _fit_themes(
+    held: Sequence[Rows], bank: Floats, anchors: Floats, block: Floats
+) -> tuple[Floats, Spread, Floats, Spread]:
+    """The theme table (n, a), mean 0 and deviation 1 a column, and what makes it of any film's keywords or text."""
+    table = _keyword_table(held, bank, anchors)
+    has = np.array([len(words) > 0 for words in held])
+    keyworded = Spread.fit(table[has], _LEAST_DEVIATION)
+    table[has] = keyworded.apply(table[has])
+    gram = block[has].T @ block[has] + _THEME_RIDGE * np.eye(block.shape[1], dtype=np.float32)
+    # Films without keywords: what films of like text have.
+    from_text = np.linalg.solve(gram, block[has].T @ table[has]).astype(np.float32)
+    table[~has] = block[~has] @ from_text
+    evened = Spread.fit(table, _LEAST_DEVIATION)
+    table = evened.apply(table)
+    table[~has & ~block.any(axis=1)] = 0.0
+    return table, keyworded, from_text, evened
+
+
+def _read_themes(
+    learned: LearnedReader, held: Sequence[Rows], bank: Floats, query: FilmTextQuery, text: Floats
+) -> Floats:
+    table = _keyword_table(held, bank, query.anchors)
+    has = np.array([len(words) > 0 for words in held])
+    table[has] = learned.keyworded.apply(table[has])
+    table[~has] = text[~has] @ learned.from_text
+    table = learned.evened.apply(table)
+    table[~has & ~text.any(axis=1)] = 0.0
+    themes: Floats = table @ query.themes
+    return themes
+
+
+def _genre_table(genres: Sequence[Sequence[str]], names: Sequence[str], mean: Floats) -> Floats:
+    """Genres (n, names) as flags around their mean, weighed; a film without any is zeros."""
+    place = {name: column for column, name in enumerate(names)}
     table = np.zeros((len(genres), len(place)), dtype=np.float32)
     for row, some in enumerate(genres):
-        table[row, [place[name] for name in some]] = 1.0
-    said = table.any(axis=1)
-    if said.any():
-        table[said] -= table[said].mean(axis=0)
+        table[row, [place[name] for name in some if name in place]] = 1.0
+    table[table.any(axis=1)] -= mean
     return table * np.float32(_GENRES_SHARE)
 
 
-def _calm(rows: Floats, covariance: Floats) -> Floats:
-    """Rows over the deviation of their scores over all keywords, all of them then at deviation 1 together."""
-    spread = np.sqrt(np.maximum(np.einsum("ij,ij->i", rows @ covariance, rows), 0.0))
-    known = rows.any(axis=1)
-    # A film about which no keyword says anything must not grow without bound.
-    least = max(0.1 * float(spread[known].mean()), 1e-6) if known.any() else 1.0
-    steady: Floats = rows / np.maximum(spread, np.float32(least))[:, None]
-    whole = float(steady.std())
-    return steady / np.float32(whole) if whole > 0 else steady
-
-
-def _spread_out(columns: Floats) -> Floats:
-    moved = columns - columns.mean(axis=0)
-    deviation = columns.std(axis=0)
-    spread: Floats = np.divide(moved, deviation, out=np.zeros_like(moved), where=deviation > 1e-5)
-    return spread
-
-
-def _centred(rows: Floats) -> Floats:
-    out = rows.astype(np.float32)
-    said = out.any(axis=1)
-    if said.any():
-        out[said] -= out[said].mean(axis=0)
-    return unit(out)
+def _score_deviations(rows: Floats, covariance: Floats) -> Floats:
+    """Deviation (n,) of each row's scores over all keywords."""
+    deviations: Floats = np.sqrt(np.maximum(np.einsum("ij,ij->i", rows @ covariance, rows), 0.0))
+    return deviations
 
 
 def _softmax(rows: Floats) -> Floats:

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from indexer.catalogue.records import SEPARATOR
+from indexer.features.columns import Table, read_numbers, read_texts
 
 Floats = npt.NDArray[np.float64]
 Domain = Literal["film", "song"]
+#: Texts → polarity (n,) in −1…1, NaN where none of a text's words is known.
+MeasurePolarity = Callable[[Sequence[str]], Floats]
 
 #: Film genres of TMDb and MovieLens → (valence, arousal) in −1…1, rated by hand like the word list. Genres
 #: that say little (Drama, Documentary) sit near the middle; IMAX, Foreign and TV Movie say nothing of mood.
@@ -166,46 +168,44 @@ def load_lexicon(domain: Domain) -> MoodLexicon:
     return MoodLexicon({**ratings["both"], **ratings[domain]})
 
 
-def estimate_movie_mood(movies: pd.DataFrame) -> npt.NDArray[np.float32]:
+def estimate_movie_mood(
+    movies: Table, measure_polarity: MeasurePolarity | None = None
+) -> npt.NDArray[np.float32]:
     """Estimate the mood of films from genres, keywords, synopsis words and TextBlob's polarity.
 
-    ``movies`` has the columns of ``MOVIE_COLUMNS``. Returns (n, 2) float32: raw valence and arousal in
-    −1…1, NaN where nothing is known.
+    ``movies`` has the columns of ``MOVIE_COLUMNS``; ``measure_polarity`` is TextBlob unless given. Returns (n, 2)
+    float32: raw valence and arousal in −1…1, NaN where nothing is known.
     """
     lexicon = load_lexicon("film")
     genres = MoodLexicon(GENRE_MOODS)
-    overview, tagline = _text(movies, "overview"), _text(movies, "tagline")
+    overview, tagline = read_texts(movies, "overview"), read_texts(movies, "tagline")
     words = {
-        "genres": [genres.read_many(cell) for cell in _text(movies, "genres")],
-        "keywords": [lexicon.read_many(cell) for cell in _text(movies, "keywords")],
+        "genres": [genres.read_many(cell) for cell in read_texts(movies, "genres")],
+        "keywords": [lexicon.read_many(cell) for cell in read_texts(movies, "keywords")],
         "prose": [lexicon.read(a).add(lexicon.read(b)) for a, b in zip(overview, tagline, strict=True)],
     }
     valence, arousal = _weigh_words(words, FILM_WEIGHTS)
-    polarity = np.clip(_measure_polarity(overview) / POLARITY_SPAN, -1.0, 1.0)
-    valence.append((polarity, np.full(len(movies), FILM_WEIGHTS["polarity"])))
+    polarity = np.clip((measure_polarity or _measure_polarity)(overview) / POLARITY_SPAN, -1.0, 1.0)
+    valence.append((polarity, np.full(len(overview), FILM_WEIGHTS["polarity"])))
     return np.stack([_average(valence), _average(arousal)], axis=1).astype(np.float32)
 
 
-def estimate_track_mood(tracks: pd.DataFrame) -> npt.NDArray[np.float32]:
+def estimate_track_mood(tracks: Table) -> npt.NDArray[np.float32]:
     """Estimate the mood of songs from audio features, genres, tags and title.
 
     ``tracks`` has the columns of ``TRACK_COLUMNS``. Returns (n, 2) float32: raw valence and arousal in
     −1…1, NaN where nothing is known.
     """
     lexicon = load_lexicon("song")
-    cells = zip(_text(tracks, "genres"), _text(tracks, "tags"), strict=True)
+    cells = zip(read_texts(tracks, "genres"), read_texts(tracks, "tags"), strict=True)
     words = {
         "tags": [lexicon.read_many(genres).add(lexicon.read_many(tags)) for genres, tags in cells],
-        "title": [lexicon.read(title) for title in _text(tracks, "title")],
+        "title": [lexicon.read(title) for title in read_texts(tracks, "title")],
     }
     valence, arousal = _weigh_words(words, SONG_WEIGHTS)
     valence.extend(_weigh_audio(tracks, AUDIO_VALENCE))
     arousal.extend(_weigh_audio(tracks, AUDIO_AROUSAL))
     return np.stack([_average(valence), _average(arousal)], axis=1).astype(np.float32)
-
-
-def _text(table: pd.DataFrame, column: str) -> list[str]:
-    return ["" if pd.isna(cell) else str(cell) for cell in table[column]]
 
 
 def _weigh_words(
@@ -222,13 +222,13 @@ def _weigh_words(
     return axes
 
 
-def _weigh_audio(tracks: pd.DataFrame, parts: Mapping[str, AudioPart]) -> Iterable[tuple[Floats, Floats]]:
+def _weigh_audio(tracks: Table, parts: Mapping[str, AudioPart]) -> Iterable[tuple[Floats, Floats]]:
     for name, part in parts.items():
-        raw = tracks[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        raw = read_numbers(tracks, name)
         if name == "tempo":
             raw = np.where(raw > 0, raw, np.nan)  # Spotify writes 0 where it found no beat
         values = np.clip(2 * (raw - part.low) / (part.high - part.low) - 1, -1.0, 1.0)
-        yield values, np.full(len(tracks), part.weight)
+        yield values, np.full(len(raw), part.weight)
 
 
 def _average(parts: Sequence[tuple[Floats, Floats]]) -> Floats:

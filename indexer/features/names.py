@@ -11,17 +11,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from indexer.catalogue.records import SEPARATOR
-
-if TYPE_CHECKING:
-    import pandas as pd
+from indexer.catalogue.records import SEPARATOR, Medium
+from indexer.features.columns import Table
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -93,6 +93,47 @@ class NameTerms:
     terms: Sequence[str]
 
 
+@dataclass(frozen=True)
+class NameWeights:
+    """What terms weigh: hashes (t,) uint64, ascending, of those that two items or more have, and how many do.
+
+    ``items``: films and songs together; ``common_in_movies`` (columns,) bool: dropped from a film that is not named so.
+    """
+
+    hashes: npt.NDArray[np.uint64]
+    seen: npt.NDArray[np.uint32]
+    items: int
+    common_in_movies: Flags
+
+    def weigh(self, terms: Sequence[str]) -> Weights:
+        """Inverse document frequencies of terms, 0 for those that fewer than two items have."""
+        asked = _hashes(terms)
+        places = np.searchsorted(self.hashes, asked)
+        places[places == len(self.hashes)] = 0
+        found = self.hashes[places] == asked if len(self.hashes) else np.zeros(len(asked), np.bool_)
+        seen = np.zeros(len(asked), np.int64)
+        seen[found] = self.seen[places[found]]
+        return _idf(seen, self.items)
+
+    def read(self, medium: Medium, table: Table, terms: Sequence[str]) -> SparseRows:
+        """Terms of items that need not be in the catalogue, weighed as ``name_terms`` does; ``terms``: all columns."""
+        words: dict[str, int] = {}
+        names = tuple(_MOVIE_PARTS) if medium == "movies" else _TRACK_PARTS
+        parts, codes = _grams([_read(table[name], words) for name in names], list(words))
+        spelt = _spelt(codes, list(words))
+        idf = self.weigh(spelt)
+        columns = np.array([_find(terms, term) for term in spelt], np.int64)
+        size = len(table[names[0]])
+        if medium == "tracks":
+            return _rows(_unit(_weighed(_joined(parts), idf), size), columns, size, len(terms))
+        weighed, entries = _weigh_movies(parts, idf, size)
+        named = np.isin(_cells(entries, len(idf)), _cells(weighed[0], len(idf)))
+        known = columns[entries.terms]
+        common = np.zeros(len(known), np.bool_)
+        common[known >= 0] = self.common_in_movies[known[known >= 0]]
+        return _rows(_some(entries, named | ~common), columns, size, len(terms))
+
+
 class _Entries(NamedTuple):
     """Entries of a matrix: item and term of each, sorted by both, every pair once."""
 
@@ -108,7 +149,12 @@ class _Part(NamedTuple):
     terms: Ints
 
 
-def name_terms(movies: pd.DataFrame, tracks: pd.DataFrame) -> NameTerms:
+def name_terms(movies: Table, tracks: Table) -> NameTerms:
+    """The terms of catalogue tables, as ``weigh_names`` has them."""
+    return weigh_names(movies, tracks)[0]
+
+
+def weigh_names(movies: Table, tracks: Table) -> tuple[NameTerms, NameWeights]:
     """Weigh the terms of catalogue tables; the same tables give the same bytes.
 
     Films: columns ``title``, ``overview``, ``keywords``. Songs: ``title``, ``artists``, ``album``. Parts of a
@@ -125,11 +171,10 @@ def name_terms(movies: pd.DataFrame, tracks: pd.DataFrame) -> NameTerms:
     in_tracks = _items_with(of_track, n_terms)
     seen = in_movies + in_tracks
     # A term of one item has no say in the length of its vector either: misspellings and codes are many.
-    idf = np.where(seen >= 2, np.log((len(movies) + len(tracks)) / (1.0 + seen)) + 1.0, 0.0)
+    idf = _idf(seen, len(movies) + len(tracks))
 
     track_entries = _unit(_weighed(of_track, idf), len(tracks))
-    weighed = [_unit(_weighed(part, idf), len(movies)) for part in of_movies]
-    movie_entries = _unit(_summed(weighed, list(_MOVIE_PARTS.values()), n_terms), len(movies))
+    weighed, movie_entries = _weigh_movies(of_movies, idf, len(movies))
 
     named = np.isin(_cells(movie_entries, n_terms), _cells(weighed[0], n_terms))
     movie_entries = _some(movie_entries, named | ~_common(in_movies, len(movies))[movie_entries.terms])
@@ -139,11 +184,43 @@ def name_terms(movies: pd.DataFrame, tracks: pd.DataFrame) -> NameTerms:
     order = sorted(range(len(names)), key=names.__getitem__)
     columns = np.full(n_terms, -1, np.int64)
     columns[kept[order]] = np.arange(len(order))
-    return NameTerms(
+    terms = NameTerms(
         _rows(movie_entries, columns, len(movies), len(order)),
         _rows(track_entries, columns, len(tracks), len(order)),
         [names[place] for place in order],
     )
+    counted = np.flatnonzero(seen >= 2)
+    hashes = _hashes(_spelt(codes[counted], list(words)))
+    by_hash = np.argsort(hashes, kind="stable")
+    weights = NameWeights(
+        hashes[by_hash],
+        seen[counted][by_hash].astype(np.uint32),
+        len(movies) + len(tracks),
+        _common(in_movies, len(movies))[kept[order]],
+    )
+    return terms, weights
+
+
+def _idf(seen: Ints, items: int) -> Weights:
+    weights: Weights = np.where(seen >= 2, np.log(max(items, 1) / (1.0 + seen)) + 1.0, 0.0)
+    return weights
+
+
+def _hashes(terms: Sequence[str]) -> npt.NDArray[np.uint64]:
+    digests = b"".join(blake2b(term.encode(), digest_size=8).digest() for term in terms)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def _find(terms: Sequence[str], term: str) -> int:
+    """Place of a term among sorted ones, −1 where it is none of them."""
+    place = bisect_left(terms, term)
+    return place if place < len(terms) and terms[place] == term else -1
+
+
+def _weigh_movies(parts: Sequence[_Part], idf: Weights, size: int) -> tuple[list[_Entries], _Entries]:
+    """The weighed parts of films, and the films as the unit sums of them."""
+    weighed = [_unit(_weighed(part, idf), size) for part in parts]
+    return weighed, _unit(_summed(weighed, list(_MOVIE_PARTS.values()), len(idf)), size)
 
 
 def _folded(text: str) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from indexer.catalogue.records import SEPARATOR
+from indexer.features.columns import Table, read_numbers, read_texts
 
 #: A song's own labels, and those it borrows from its artists' other songs.
 _MOST_OWN, _MOST_BORROWED = 14, 12
@@ -24,7 +24,12 @@ def artist_names(cell: object) -> list[str]:
     return [name.casefold().strip() for name in cell.split(SEPARATOR) if name.strip()][:_MOST_ARTISTS]
 
 
-def gather_labels(tracks: pd.DataFrame) -> list[tuple[str, ...]]:
+def fold_artists(cell: str) -> list[str]:
+    """All artists of a ``SEPARATOR``-joined cell, case folded, each once."""
+    return list(dict.fromkeys(name.casefold().strip() for name in cell.split(SEPARATOR) if name.strip()))
+
+
+def gather_labels(tracks: Table) -> list[tuple[str, ...]]:
     """Genres and tags of each song, case folded: its own, then the commonest of its artists' other songs.
 
     ``tracks`` has the columns of ``TRACK_COLUMNS``; a song of which nothing is said gets none.
@@ -35,7 +40,7 @@ def gather_labels(tracks: pd.DataFrame) -> list[tuple[str, ...]]:
                 label.casefold() for label in f"{tags}{SEPARATOR}{genres}".split(SEPARATOR) if label
             )
         )
-        for tags, genres in zip(tracks["tags"].fillna(""), tracks["genres"].fillna(""), strict=True)
+        for tags, genres in zip(read_texts(tracks, "tags"), read_texts(tracks, "genres"), strict=True)
     ]
     artists = [artist_names(cell) for cell in tracks["artists"]]
     by_artist: dict[str, Counter[str]] = defaultdict(Counter)
@@ -53,10 +58,9 @@ def gather_labels(tracks: pd.DataFrame) -> list[tuple[str, ...]]:
     return gathered
 
 
-def gather_years(tracks: pd.DataFrame) -> npt.NDArray[np.float64]:
+def gather_years(tracks: Table) -> npt.NDArray[np.float64]:
     """Year of each song (n,): its own, else the middle of its decade, else its artists' median; NaN unknown."""
-    year = tracks["year"].to_numpy(dtype=np.float64, na_value=np.nan)
-    decade = tracks["decade"].to_numpy(dtype=np.float64, na_value=np.nan)
+    year, decade = read_numbers(tracks, "year"), read_numbers(tracks, "decade")
     known = np.where(np.isnan(year), decade + 5.0, year)
     artists = [artist_names(cell) for cell in tracks["artists"]]
     by_artist: dict[str, list[float]] = defaultdict(list)

@@ -38,7 +38,9 @@ def describe_movie(movie: Movie) -> str:
 
 def describe_track(track: Track) -> str:
     """Say what a song is: title, artists, genres and tags, decade, and its audio features in words."""
-    by = f"{track.title} by {', '.join(track.artists)}" if track.artists else track.title
+    by = " by ".join(part for part in (track.title, ", ".join(track.artists)) if part)
+    if track.artists and not track.title:
+        by = f"by {by}"
     labels = dict.fromkeys((*track.genres, *track.tags[:_MOST_TAGS]))
     decade = track.decade if track.decade is not None else _decade(track.year)
     return _join(
@@ -84,5 +86,5 @@ def _audio_words(track: Track) -> Iterable[str]:
 
 
 def _join(*parts: str | None) -> str:
-    told = (part.strip().rstrip(".") for part in parts if part and part.strip())
-    return ". ".join(told) + "."
+    told = [part.strip().rstrip(".") for part in parts if part and part.strip()]
+    return ". ".join(told) + "." if told else ""

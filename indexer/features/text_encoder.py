@@ -91,6 +91,11 @@ class TextEncoder:
         return int(self._card["dimension"])
 
     @property
+    def max_tokens(self) -> int:
+        """Tokens of a text that are read; what is beyond them is cut off."""
+        return int(self._card["max_tokens"])
+
+    @property
     def weights_sha256(self) -> str:
         """SHA-256 (hex) of the weights the encoder was made from."""
         return str(self._card["weights_sha256"])

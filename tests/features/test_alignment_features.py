@@ -12,7 +12,8 @@ import pytest
 
 from indexer.catalogue.records import AUDIO_FEATURES, MOVIE_COLUMNS, TRACK_COLUMNS
 from indexer.features import alignment_features
-from indexer.features.alignment_features import movie_features, topics, track_features
+from indexer.features.alignment_features import MovieFeatures, Topics, TrackFeatures
+from indexer.features.song_labels import gather_years
 
 NAN = float("nan")
 ERAS = 14
@@ -26,6 +27,21 @@ def make_table(columns: Mapping[str, str], rows: Sequence[dict[str, Any]]) -> pd
 
 def floats(rows: Sequence[Sequence[float]]) -> Floats:
     return np.array(rows, dtype=np.float32)
+
+
+def movie_features(movies: pd.DataFrame, sentences: Floats, texts: Floats, keywords: Floats) -> Floats:
+    return MovieFeatures.fit(movies, sentences, keywords).read(movies, sentences, texts, keywords)
+
+
+def track_features(
+    tracks: pd.DataFrame, texts: Floats, labels: Sequence[Sequence[str]], labelled: Floats
+) -> Floats:
+    fitted = TrackFeatures.fit(tracks, texts, labels, labelled)
+    return fitted.read(tracks, texts, labels, labelled, gather_years(tracks))
+
+
+def topics(labels: Sequence[Sequence[str]], least: int) -> Floats:
+    return Topics.fit(labels, least).apply(labels)
 
 
 # --- films ---------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 
 from indexer.errors import InputError, VersionDamaged
 from indexer.features import film_text
-from indexer.features.film_text import FilmParts, FilmText, FilmTextQuery, Floats, fit
+from indexer.features.film_text import Calm, FilmParts, FilmText, FilmTextQuery, Floats, fit
 
 TOPICS, WORDS, D = 8, 25, 24
 FILMS = 640
@@ -163,7 +163,7 @@ def test_themes_keep_the_sharpest_keyword_among_many() -> None:
     bank[10:, 0], bank[np.arange(10, 20), np.arange(10, 20)] = np.cos(angle), np.sin(angle)
     held = [np.arange(10), np.arange(10, 20)]
     assert bank[held[0]].mean(axis=0)[0] < bank[held[1]].mean(axis=0)[0]
-    table = film_text._theme_table(held, bank, bank[:1], np.zeros((2, 20), dtype=np.float32))
+    table = film_text._fit_themes(held, bank, bank[:1], np.zeros((2, 20), dtype=np.float32))[0]
     # Two values at mean 0 and deviation 1 are 1 and -1.
     assert table[:, 0] == pytest.approx([1.0, -1.0], abs=1e-5)
 
@@ -174,7 +174,7 @@ def test_a_film_without_keywords_has_the_themes_of_films_of_like_text() -> None:
     held = [np.array([0])] * 4 + [np.array([1])] * 4 + [np.array([], dtype=np.int64)] * 2
     block = np.zeros((10, 2), dtype=np.float32)
     block[:4, 0], block[4:8, 0], block[8, 0] = 1.0, -1.0, 1.0
-    table = film_text._theme_table(held, bank, bank, block)
+    table = film_text._fit_themes(held, bank, bank, block)[0]
     # Ridge: 8 rows against 3 give 8 / 11 of what films 0–3 have; film 9, of which nothing is known, gives 0.
     assert (table[8, 0] - table[4, 0]) / (table[0, 0] - table[4, 0]) == pytest.approx(
         (1 + 8 / 11) / 2, abs=1e-5
@@ -186,9 +186,11 @@ def test_no_score_is_divided_by_a_deviation_of_nought() -> None:
     """All films have the same word: every column is constant, which says nothing about any film."""
     bank = np.eye(2, dtype=np.float32)
     block = np.ones((3, 2), dtype=np.float32)
-    assert film_text._theme_table([np.array([0])] * 3, bank, bank, block).tolist() == [[0.0, 0.0]] * 3
-    assert film_text._calm(np.zeros((2, 2), dtype=np.float32), bank).tolist() == [[0.0, 0.0]] * 2
-    unheard = film_text._calm(np.eye(2, dtype=np.float32), np.diag([1.0, 0.0]).astype(np.float32))
+    assert film_text._fit_themes([np.array([0])] * 3, bank, bank, block)[0].tolist() == [[0.0, 0.0]] * 3
+    nothing = np.zeros((2, 2), dtype=np.float32)
+    assert Calm.fit(nothing, bank).apply(nothing, bank).tolist() == [[0.0, 0.0]] * 2
+    one_sided = np.diag([1.0, 0.0]).astype(np.float32)
+    unheard = Calm.fit(np.eye(2, dtype=np.float32), one_sided).apply(np.eye(2, dtype=np.float32), one_sided)
     # The second row's deviation is 0; it counts as a tenth of the mean deviation, 0.05.
     assert unheard[1, 1] / unheard[0, 0] == pytest.approx(20.0, rel=1e-5)
 
