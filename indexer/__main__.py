@@ -14,8 +14,8 @@ from typing import Any
 
 from indexer import index_version as versions
 from indexer import methods
-from indexer.commands import AddCommand
-from indexer.config import DEFAULT_ENCODER, TARGET_RECALL, BuildConfig
+from indexer.commands import AddCommand, explore, feedback, fetch, listen, playlist, train_mel
+from indexer.config import DEFAULT_ENCODER, IMAGENET, TARGET_RECALL, BuildConfig
 from indexer.errors import SegueError, VersionError, VersionNotFound
 from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
 
@@ -30,6 +30,12 @@ LEARNING_FILES = {
     "soundtrack_features": "audio features of films' soundtracks, for spotiflix-clusters",
     "ratings": "people's ratings of films in the MovieLens layout, for collaborative",
     "word_vectors": "word vectors in GloVe's text format, for crosstune",
+    "posters": "folder of film posters, each named by its film's IMDb or TMDb id",
+    "covers": "folder of album covers, each named by its song's id, for lyrics-cover",
+    "lyrics": "songs' lyrics: a folder of texts by song id, or a table, for lyrics-cover",
+    "film_texts": "films' scripts, subtitles or plots: a folder of texts by IMDb or TMDb id, or a table",
+    "audio_clips": "folder of songs' audio files, each named by its song's id, for spotiflix-mel",
+    "mel_model": "folder of weights made by train-mel, for spotiflix-mel",
 }
 
 #: Under which name ``--data`` looks for the file of a setting.
@@ -50,7 +56,14 @@ _SERVED_REPORT = Path("-")
 _FORCE = "publish even a version that finds known pairs clearly worse than the served one"
 
 #: Subcommands with a module of their own, as listed by ``--help``.
-_MORE_COMMANDS: tuple[Callable[[AddCommand], None], ...] = ()
+_MORE_COMMANDS: tuple[Callable[[AddCommand], None], ...] = (
+    explore.add_to,
+    feedback.add_to,
+    fetch.add_to,
+    listen.add_to,
+    playlist.add_to,
+    train_mel.add_to,
+)
 
 #: What shells report for a command that an interrupt ended.
 _INTERRUPTED = 130
@@ -143,6 +156,9 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--encoder", default=DEFAULT_ENCODER, help="sentence-transformers model: a folder or a name"
     )
+    build.add_argument(
+        "--lyrics-model", help="text model of the BERT family for lyrics: a folder or a name (the encoder)"
+    )
     build.add_argument("--index-kind", default="auto", help="auto, exact, codes, ivf, rabitq or hnsw")
     build.add_argument(
         "--target-recall",
@@ -155,6 +171,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, about in LEARNING_FILES.items():
         build.add_argument(_flag(name), type=Path, help=about)
+    build.add_argument(
+        "--poster-model",
+        default=IMAGENET,
+        help="MobileNetV2 for posters: imagenet for Keras' own weights, a file of weights, or a .tflite file",
+    )
+    build.add_argument(
+        "--poster-tflite", type=Path, help="a .tflite file to use where Keras' own weights cannot be reached"
+    )
+    build.add_argument(
+        "--poster-size-px", type=int, default=224, help="width and height at which posters are read (224)"
+    )
+    build.add_argument(
+        "--cover-model",
+        default=IMAGENET,
+        help="ResNet-50 for covers: imagenet for Keras' own weights, or a file of weights",
+    )
     build.add_argument(
         "--data",
         type=Path,
@@ -196,8 +228,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--version", help="the version's name (default: the served one)")
-    evaluate.add_argument(
-        "--pairs", type=Path, required=True, help="known pairs, a CSV file: columns tmdb_id, track_id"
+    judged_by = evaluate.add_mutually_exclusive_group(required=True)
+    judged_by.add_argument("--pairs", type=Path, help="known pairs, a CSV file: columns tmdb_id, track_id")
+    judged_by.add_argument(
+        "--feedback",
+        metavar="FILE_OR_URL",
+        help="instead of pairs, what people said of results: an exported CSV file, a .sqlite file or a database's URL",
     )
     evaluate.add_argument(
         "--method",
@@ -322,6 +358,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     from indexer.evaluate import Settings
     from indexer.evaluation_run import EvaluationFiles, run_evaluation
 
+    if options.feedback is not None:
+        _evaluate_feedback(options)
+        return
     name = options.version or versions.current_name(options.indexes)
     if options.html == _SERVED_REPORT:
         options.html = versions.report_file(options.indexes, name)
@@ -338,6 +377,14 @@ def _evaluate(options: argparse.Namespace) -> None:
         version.close()
     print(run.to_text(), end="")
     run.write(options.json, options.html)
+
+
+def _evaluate_feedback(options: argparse.Namespace) -> None:
+    if options.html is not None:
+        raise SegueError("there is no page of feedback; --html goes with --pairs")
+    if options.json is not None and not options.json.parent.is_dir():
+        raise SegueError(f"there is no folder {options.json.parent} to write {options.json.name} to")
+    feedback.report_feedback(options.feedback, options.json)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import time
@@ -24,13 +25,16 @@ from indexer.config import BuildConfig
 from indexer.encoding import EncodedTexts
 from indexer.errors import VersionError, VersionNotFound
 from indexer.features.encoder_export import export_encoder, find_weights
+from indexer.features.pictures import read_posters
 from indexer.features.text_encoder import TextEncoder
 from indexer.filter_columns import FilterColumns
 from indexer.item_features import describe_items
+from indexer.map_layout import lay_out
 from indexer.methods.method import Material
 from indexer.query_sample import pick_texts, sample_queries
 from indexer.space import MEDIA
 from indexer.space_fit import fit_space
+from indexer.unseen import write_unseen
 from indexer.vector_index import IndexPlan, build_index
 
 _logger = logging.getLogger(__name__)
@@ -76,11 +80,18 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
         with log.stage("features"):
             texts = EncodedTexts(encoder, folder / versions.ENCODER, before, tell)
             items = describe_items(catalogue, config, texts.encode)
+        pictures = {}
+        if config.posters is not None:
+            with log.stage("posters"):
+                # Read here whoever asks for them later, so that the report is the build's and the cache is warm.
+                posters = read_posters(catalogue.movies, config.posters, config.options, config.cache, tell)
+                pictures["posters"] = posters.facts
         with log.stage("space"):
             tell("space", 0, 1)
             fitted = fit_space(catalogue, config, items)
             fitted.space.write(folder / versions.SPACE)
             fitted.names.write(folder / versions.NAMES)
+            write_unseen(folder / versions.UNSEEN, fitted.readers, fitted.name_weights, catalogue.tracks)
             np.save(folder / versions.PAIRS, fitted.pairs, allow_pickle=False)
             tell("space", 1, 1)
         kinds = {}
@@ -95,6 +106,11 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
                 kinds[medium] = built.describe()
             if items.emotions is not None:
                 np.save(folder / versions.EMOTIONS, items.emotions, allow_pickle=False)
+        with log.stage("map"):
+            layout = lay_out(
+                fitted.space, fitted.vectors, config.seed, lambda done, total: tell("map", done, total)
+            )
+            layout.write(folder / versions.MAP)
         with log.stage("methods"):
             material = Material(
                 catalogue,
@@ -102,6 +118,10 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
                 lambda some: texts.encode(some, "methods"),
                 config.files,
                 config.seed,
+                config.cache,
+                config.options,
+                tell,
+                encoder,
             )
             held = methods.fit_methods(config.methods, material, folder / versions.METHODS, on_progress)
             texts.write(folder)
@@ -121,6 +141,7 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
             "mood_bounds": {medium: items.scales[medium].to_dict() for medium in MEDIA},
             "sources": _sources(config),
             "cleaning": catalogue.report.to_dict(),
+            "pictures": pictures,
             "learned": fitted.learned,
             "training": fitted.training,
             "relevance": fitted.card,
@@ -164,12 +185,18 @@ def _place_encoder(model: str, before: Path | None, target: Path) -> TextEncoder
 
 
 def _sources(config: BuildConfig) -> list[dict[str, Any]]:
-    return [
-        {
-            "what": what,
-            "file": path.name,
-            "size_bytes": path.stat().st_size,
-            "sha256": versions.hash_file(path),
-        }
-        for what, path in config.files.items()
-    ]
+    return [{"what": what, "file": path.name, **_fingerprint(path)} for what, path in config.files.items()]
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    """Size and SHA-256; of a folder: all its files' sizes together, their number, and the hash of its listing."""
+    if not path.is_dir():
+        return {"size_bytes": path.stat().st_size, "sha256": versions.hash_file(path)}
+    files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
+    # The lines that sha256sum prints, so that a person can check a folder without this program.
+    lines = "".join(f"{versions.hash_file(file)}  {name}\n" for name, file in files)
+    return {
+        "files": len(files),
+        "size_bytes": sum(file.stat().st_size for _, file in files),
+        "sha256": hashlib.sha256(lines.encode()).hexdigest(),
+    }

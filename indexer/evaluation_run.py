@@ -41,9 +41,11 @@ from indexer.evaluate import (
 )
 from indexer.evaluation_labels import evaluate_emotion_words, evaluate_mood, evaluate_tags
 from indexer.evaluation_report import page
+from indexer.evaluation_similar import evaluate_similar
 from indexer.evaluation_table import format_table
 from indexer.index_version import IndexVersion
 from indexer.methods.arrays import read_array
+from indexer.methods.lyrics_cover import LyricsCover
 from indexer.methods.spotiflix_clusters import SpotiflixClusters
 from indexer.methods.text_cosine import TextCosine
 from indexer.title_lookup import make_key
@@ -165,12 +167,19 @@ def run_evaluation(
         one_way = {name: _OneWay(scorer, way) for name, scorer in scorers.items()}
         parts.append(evaluate(one_way, pairs, galleries, settings, calibrate))
         directions += [d for d in parts[-1].directions if (d.source, d.target) == way]
-    clusters = scorers.get(SpotiflixClusters.name)
-    if isinstance(clusters, SpotiflixClusters):
-        other, remark = _evaluate_other_films(clusters, pairs, galleries, settings)
-        directions += other
-        remarks.append(remark)
+    for scorer in scorers.values():
+        # Also what hears its songs and then goes by the same clusters.
+        if isinstance(scorer, SpotiflixClusters):
+            other, remark = _evaluate_other_films(scorer, pairs, galleries, settings)
+            directions += other
+            remarks.append(remark)
     labels = _evaluate_labels(contents, scorers, files, settings, remarks)
+    alike = scorers.get(LyricsCover.name)
+    if isinstance(alike, LyricsCover):
+        songs = [item for item in contents.items["tracks"] if isinstance(item, Track)]
+        figures, said = evaluate_similar(scorers, songs, alike.known, settings)
+        labels += figures
+        remarks += said
     comparisons = [each for part in parts for each in part.comparisons]
     # One family of tests for the whole run: each part knew of its own direction alone.
     corrected = metrics.holm([each.p for each in comparisons])

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -194,6 +195,13 @@ class FilterColumns:
         if description["medium"] != medium:
             raise VersionDamaged(f"the filter columns are those of {description['medium']}, not of {medium}")
         return cls(medium, genres, languages, arrays)
+
+    @cached_property
+    def best_known(self) -> npt.NDArray[np.int64]:
+        """Rows (n,) int64 from the best known: films by votes, where any has some, else all by popularity."""
+        votes = self._arrays.get("votes")
+        fame = votes if votes is not None and np.isfinite(votes).any() else self._arrays["popularity"]
+        return np.argsort(-np.nan_to_num(fame, nan=-1.0), kind="stable")
 
     def mask(self, filters: Filters) -> Mask | None:
         """Say which rows pass all ``filters``: (n,) bool, read-only, or None if nothing is filtered.

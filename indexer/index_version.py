@@ -18,6 +18,8 @@ indexes/
     pairs.npy                 int64 (n, 2): film and song rows of the known pairs
     space/                    parameters of the shared space
     names/                    the sparse names that films and songs share
+    map/                      movies.npy, tracks.npy uint16 (n, 2): places on the map (see indexer.map_layout)
+    unseen/                   what places items that are not in the catalogue (see indexer.unseen)
     methods/<name>/           other methods fitted on the same catalogue, where asked for
     encoder/                  query encoder as ONNX with its tokenizer
 """
@@ -52,8 +54,10 @@ from indexer.errors import (
 )
 from indexer.features.text_encoder import TextEncoder
 from indexer.filter_columns import FilterColumns
+from indexer.map_layout import MapLayout
 from indexer.space import MEDIA, Space
 from indexer.sparse_index import SparseIndex
+from indexer.unseen import KnownTexts, Placing, salt_of
 from indexer.vector_index import VectorIndex, open_index
 
 FORMAT = 2
@@ -65,6 +69,8 @@ SPACE = "space"
 NAMES = "names"
 PAIRS = "pairs.npy"
 METHODS = "methods"
+MAP = "map"
+UNSEEN = "unseen"
 TEXTS = "texts.npy"
 TEXT_KEYS = "texts_keys.npy"
 EMOTIONS = "tracks.emotion.npy"
@@ -116,6 +122,24 @@ class IndexVersion:
     def encoder(self) -> TextEncoder:
         """The query encoder, loaded when a text is first asked for."""
         return TextEncoder.open(self.folder / ENCODER)
+
+    @cached_property
+    def placing(self) -> Placing | None:
+        """Places items that the version does not hold; None in a version built before it could, read at first use."""
+        if not (self.folder / UNSEEN).is_dir():
+            return None
+        keys, rows = load_embeddings(self.folder)
+        texts = KnownTexts(self.encoder, salt_of(self.manifest, ENCODER), keys, rows)
+        return Placing.open(
+            self.folder / UNSEEN, self.space, self.names.terms, self.store.tracks, texts.encode
+        )
+
+    @cached_property
+    def map_layout(self) -> MapLayout | None:
+        """Places of all items on the map, read at first use; None in a version built without a map."""
+        if not (self.folder / MAP).is_dir():
+            return None
+        return MapLayout.open(self.folder / MAP, {m: self.indexes[m].size for m in MEDIA})
 
     def close(self) -> None:
         """Release the files."""
@@ -232,7 +256,7 @@ def _load(path: Path, mapped: bool = False) -> npt.NDArray[Any]:
 
 def load_embeddings(folder: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]:
     """The content hashes (n, 16) and float16 embeddings (n, d) of a version's texts."""
-    return _load(folder / TEXT_KEYS), _load(folder / TEXTS)
+    return _load(folder / TEXT_KEYS, mapped=True), _load(folder / TEXTS, mapped=True)
 
 
 def hash_file(path: Path) -> str:

@@ -43,6 +43,10 @@ class SparseQuery:
     values: Floats
 
 
+#: An item by its medium and row, or the terms of one that no row holds.
+NamedItem = tuple[Medium, int] | SparseQuery
+
+
 class SparseIndex:
     """The terms of all films and songs. Rows are positions in the catalogue's tables."""
 
@@ -68,27 +72,28 @@ class SparseIndex:
         part = slice(int(matrix.indptr[row]), int(matrix.indptr[row + 1]))
         return matrix.columns[part], matrix.values[part]
 
-    def combine(
-        self, wanted: Sequence[tuple[Medium, int]], avoided: Sequence[tuple[Medium, int]] = ()
-    ) -> SparseQuery:
+    def combine(self, wanted: Sequence[NamedItem], avoided: Sequence[NamedItem] = ()) -> SparseQuery:
         """Make the mean of the wanted items less half the mean of the avoided ones.
 
         What is left below 0 is dropped: a name can only add to a score. Without wanted items the query is empty.
         IndexError for a row that is not there.
         """
         if len(wanted) == 1 and not avoided:
-            columns_of_one, values_of_one = self.row(*wanted[0])
+            columns_of_one, values_of_one = self._terms_of(wanted[0])
             kept = values_of_one > 0
             return SparseQuery(columns_of_one[kept], values_of_one[kept])
         columns, values = [np.empty(0, np.int32)], [np.empty(0, np.float64)]
         for items, weight in ((wanted, 1.0), (avoided, -_AVOIDED_WEIGHT)):
-            for medium, row in items:
-                found, its_values = self.row(medium, row)
+            for item in items:
+                found, its_values = self._terms_of(item)
                 columns.append(found)
                 values.append(its_values * np.float64(weight / len(items)))
         kinds, places = np.unique(np.concatenate(columns), return_inverse=True)
         sums = np.bincount(places, np.concatenate(values), minlength=len(kinds)).astype(np.float32)
         return SparseQuery(kinds[sums > 0], sums[sums > 0])
+
+    def _terms_of(self, item: NamedItem) -> tuple[Columns, Floats]:
+        return (item.columns, item.values) if isinstance(item, SparseQuery) else self.row(*item)
 
     def scores(self, query: SparseQuery, target: Medium) -> tuple[Rows, Floats]:
         """All rows of ``target`` that share a term with ``query``, ascending, and their scores, above 0."""

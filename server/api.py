@@ -35,6 +35,8 @@ _KEPT = frozenset(
     f"api.{view}" for view in ("movies_for_track", "tracks_for_movie", "similar_tracks", "similar_movies")
 )
 _REPEATABLE = ("genres", "language")
+#: Routes whose body is a file.
+_FILES = frozenset({"api.audio"})
 
 
 class StrictJson(DefaultJSONProvider):
@@ -74,7 +76,7 @@ def make_api(current: Current, refused: Callable[[], Refusal | None] = lambda: N
     schema = {"$ref": "#/components/schemas/Problem"}
     problems: dict[str | int | HTTPStatus, Any] = {
         status: {"content": {"application/problem+json": {"schema": schema}}}
-        for status in (400, 401, 404, 409, 413, 422, 429, 500, 503)
+        for status in (400, 401, 404, 409, 413, 415, 422, 429, 500, 501, 503)
     }
     api = APIBlueprint("api", __name__, abp_responses=problems)
     keep_replies(api, current, _KEPT)
@@ -201,7 +203,8 @@ def item_in_address() -> Iterator[None]:
 
 def _check_request() -> None:
     """Refuse what the schemas cannot see: a body that is no JSON object, a parameter given twice."""
-    if request.method == "POST" and not isinstance(_read_body(), dict):
+    is_json = request.method == "POST" and request.endpoint not in _FILES
+    if is_json and not isinstance(_read_body(), dict):
         raise RequestRefused([FieldError(field="", message="the body must be a JSON object")])
     for name, values in request.args.lists():
         if len(values) > 1 and name not in _REPEATABLE:

@@ -12,12 +12,18 @@ from flask_openapi3.openapi import OpenAPI
 
 from server.access import SECURITY_SCHEMES, register_access
 from server.api import StrictJson, make_api
+from server.audio_api import add_audio
+from server.feedback_api import add_feedback
 from server.headers import register_headers
 from server.leases import Lease
 from server.live_search import LiveSearch, open_search
 from server.logs import configure_logs, register_logs
+from server.map_api import add_map
 from server.metrics import Metrics, register_metrics
 from server.pages import make_pages
+from server.picks_api import add_picks
+from server.pictures import make_pictures
+from server.playlist_api import add_playlist
 from server.problems import Problem, raise_refusal, register_problems
 from server.search import Search
 from server.settings import Settings
@@ -63,8 +69,15 @@ def create_app(settings: Settings, search: Search | None = None, open_now: bool 
     def current() -> Search:
         return _lease(live)
 
-    app.register_api(make_api(current, lambda: live.refused))
-    app.register_blueprint(make_pages(current))
+    api = make_api(current, lambda: live.refused)
+    add_playlist(app, api, current, settings.max_playlist_bytes)
+    add_picks(api, current)
+    add_map(api, current)
+    add_audio(app, api, current)
+    add_feedback(app, api, current, settings)
+    app.register_api(api)
+    app.register_blueprint(make_pages(current, settings))
+    app.register_blueprint(make_pictures(current, settings.posters, settings.covers))
     app.register_blueprint(_make_docs(app))
     return app
 

@@ -80,6 +80,8 @@ class Explainer:
         for medium, places in wanted.rows.items():
             for item in self._items(medium, places):
                 labels |= _labels(item)
+        for placed in wanted.placed:
+            labels |= _labels(placed.item)
         shared_names, named = self._names(asked, target, page.rows)
         said: dict[str, Callable[[int], str]] = {
             "text": lambda place: _say_shared(labels, page.items[place]),
@@ -124,11 +126,12 @@ class Explainer:
 
     def _wanted_mood(self, wanted: Inputs) -> Floats:
         """Mean mood (2,) of the items that are wanted, NaN where none is known."""
-        if wanted.count == 1 and not wanted.texts:
+        if wanted.count == 1 and not wanted.texts and not wanted.placed:
             medium, (row,) = next((medium, rows) for medium, rows in wanted.rows.items() if len(rows))
             only: Floats = self._version.moods[medium][row]
             return only
         moods = [self._version.moods[medium][list(rows)] for medium, rows in wanted.rows.items() if len(rows)]
+        moods += [placed.mood[None] for placed in wanted.placed]
         stacked = np.concatenate(moods) if moods else np.full((1, 2), np.nan, dtype=np.float32)
         known = (~np.isnan(stacked)).sum(axis=0)
         total = np.nansum(stacked, axis=0)
@@ -198,7 +201,7 @@ class Explainer:
         other = other_medium(target)
         # Within a medium both are likened to the same side of the pair.
         here = pairs.sides[target]
-        there = pairs.sides[other] if wanted.rows[other] or not wanted.rows[target] else here
+        there = pairs.sides[other] if wanted.holds(other) or not wanted.holds(target) else here
         learned = np.ascontiguousarray(items[:, pairs.columns])
         asked = np.einsum("k,kp->p", vector[pairs.columns], there)
         # In small products, of two rows at least (the last one twice where they are odd): BLAS shares others among

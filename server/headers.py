@@ -13,6 +13,8 @@ from flask import Flask, Response, request
 from server.settings import Settings
 
 _POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+#: Posters may come from TMDb's host, where the settings allow it.
+_POSTERS_POLICY = f"{_POLICY}; img-src 'self' https://image.tmdb.org"
 #: Swagger UI sets styles on its elements and draws its icons from data: addresses.
 _DOCS_POLICY = f"{_POLICY}; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 #: The report is one file with its styles inside, and needs nothing else.
@@ -39,12 +41,13 @@ _EXPOSED = "Retry-After, X-Request-ID"
 def register_headers(app: Flask, settings: Settings) -> None:
     """Add the headers to every reply of ``app``; other sites may read the API's if ``settings`` names them."""
     origins = frozenset(settings.cors_origins)
+    policies = _POLICIES | ({"pages.home": _POSTERS_POLICY} if settings.remote_posters == "on" else {})
 
     @app.after_request
     def add_headers(response: Response) -> Response:
         endpoint = request.endpoint or ""
         headers = response.headers
-        headers.add("Content-Security-Policy", _POLICIES.get(endpoint, _POLICY))
+        headers.add("Content-Security-Policy", policies.get(endpoint, _POLICY))
         if "Cache-Control" not in headers:
             headers.add("Cache-Control", _PAGE_CACHING if endpoint.startswith("pages.") else _API_CACHING)
         if origins and _is_api(endpoint):

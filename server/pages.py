@@ -1,4 +1,4 @@
-"""The web page: one address, rendered on the server, no scripts."""
+"""The web pages: the one with scripts, and a plain one that is rendered on the server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from server.leases import Current
 from server.problems import describe_problem, find_status
 from server.schemas import link_to
 from server.search import GOOD_MATCH, Answer, Query, Search
-from server.settings import MAX_ID_LENGTH, MAX_OFFSET, MAX_TEXT
+from server.settings import MAX_ID_LENGTH, MAX_OFFSET, MAX_TEXT, Settings
 
 _CANDIDATES = 10
 _PAGE_SIZE = 10
@@ -61,14 +61,22 @@ class Shown:
     next_offset: int | None = None
 
 
-def make_pages(current: Current) -> Blueprint:
-    """Make the page over the ``Search`` that ``current`` gives."""
+def make_pages(current: Current, settings: Settings) -> Blueprint:
+    """Make the pages over the ``Search`` that ``current`` gives."""
     pages = Blueprint("pages", __name__)
     pages.add_app_template_filter(link_to)
     pages.add_app_template_filter(show_facts)
 
+    folders = {"movies": settings.posters, "tracks": settings.covers}
+    shown_folders = [medium for medium, folder in folders.items() if folder is not None]
+
     @pages.get("/")
-    def home() -> tuple[str, int]:
+    def home() -> str:
+        posters = "remote" if settings.remote_posters == "on" else "none"
+        return render_template("app.html", posters=posters, folders=shown_folders)
+
+    @pages.get("/plain")
+    def plain() -> tuple[str, int]:
         try:
             asked = PageQuery.model_validate(request.args.to_dict())
         except ValidationError as error:
@@ -147,4 +155,4 @@ def _show_matches(search: Search, asked: PageQuery, query: Query, chosen: Movie 
 
 
 def _render(shown: Shown, status: HTTPStatus) -> tuple[str, int]:
-    return render_template("home.html", shown=shown), int(status)
+    return render_template("plain.html", shown=shown), int(status)

@@ -11,7 +11,21 @@ from flask import Flask, Response, json
 from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from indexer.errors import QueryError, SegueError, UnknownItem, VersionChanged, VersionError
+from indexer.errors import (
+    FeedbackOff,
+    FeedbackTooOften,
+    FeedbackUnavailable,
+    MissingLibrary,
+    NotSound,
+    QueryError,
+    SegueError,
+    SoundRefused,
+    SoundTooLarge,
+    SoundUnavailable,
+    UnknownItem,
+    VersionChanged,
+    VersionError,
+)
 from server.refusals import VersionRefused
 
 _log = logging.getLogger(__name__)
@@ -54,7 +68,17 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     VersionChanged: HTTPStatus.CONFLICT,
     QueryError: HTTPStatus.UNPROCESSABLE_ENTITY,
     VersionError: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotSound: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    SoundTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    SoundRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    SoundUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    MissingLibrary: HTTPStatus.NOT_IMPLEMENTED,
+    FeedbackOff: HTTPStatus.NOT_IMPLEMENTED,
+    FeedbackTooOften: HTTPStatus.TOO_MANY_REQUESTS,
+    FeedbackUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+#: Their words are for anyone, although the status is a 5xx.
+_OPEN_ERRORS = (SoundUnavailable, MissingLibrary, FeedbackOff, FeedbackUnavailable)
 
 #: What a 5xx says; the cause goes to the log only, since it may tell of paths and internals.
 _PUBLIC_DETAILS: dict[int, str] = {
@@ -74,7 +98,13 @@ _MESSAGES: dict[str, str] = {
     "missing": "is required",
     "finite_number": "must be a finite number",
     "string_unicode": "must be valid Unicode text",
+    "union_tag_not_found": "needs kind: track or movie",
+    "union_tag_invalid": "kind must be track or movie",
 }
+
+
+#: The model of a body that is of one kind or another as a whole.
+_FEEDBACK = "FeedbackBody"
 
 
 def find_status(error: Exception) -> HTTPStatus:
@@ -95,7 +125,7 @@ def describe_problem(error: Exception) -> Problem:
         errors = [FieldError(field=error.field, message=str(error))]
     elif isinstance(error, VersionRefused):
         errors = [FieldError(field="index_version", message=str(error))]
-    detail = _PUBLIC_DETAILS.get(status, str(error))
+    detail = str(error) if isinstance(error, _OPEN_ERRORS) else _PUBLIC_DETAILS.get(status, str(error))
     return _problem(status, detail, errors)
 
 
@@ -104,9 +134,18 @@ def raise_refusal(error: ValidationError) -> NoReturn:
     found: list[FieldError] = []
     for detail in error.errors(include_url=False, include_input=False):
         path = [str(part) for part in detail["loc"]]
+        message = _MESSAGES.get(detail["type"], detail["msg"])
+        if error.title == _FEEDBACK:
+            # Which kind of feedback it was read as is no part of the address either.
+            if not path:
+                path, message = ["", "kind"], "must be verdict or vote"
+            del path[:1]
+        at = 1 if path[:2] == ["query", "items"] else 0
+        if path[at : at + 1] == ["items"]:
+            # Which kind of item it was read as is no part of its address.
+            del path[at + 2 : at + 3]
         if "field" in detail.get("ctx", {}):
             path.append(str(detail["ctx"]["field"]))
-        message = _MESSAGES.get(detail["type"], detail["msg"])
         found.append(FieldError(field=_clean(".".join(path)), message=message))
     raise RequestRefused(found) from error
 
@@ -123,7 +162,10 @@ def _answer(error: Exception) -> Response:
         _log.error("the request failed: %s", error, exc_info=error)
     elif problem.status > HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("the request could not be served: %s", error)
-    return _reply(problem)
+    reply = _reply(problem)
+    if isinstance(error, SoundUnavailable | FeedbackUnavailable | FeedbackTooOften):
+        reply.headers["Retry-After"] = str(error.retry_after_s)
+    return reply
 
 
 def _answer_http(error: HTTPException) -> Response | HTTPException:

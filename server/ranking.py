@@ -12,7 +12,8 @@ from indexer.catalogue.records import Medium, other_medium
 from indexer.index_version import IndexVersion
 from indexer.normalisation import unit
 from indexer.space import MEDIA, NO_DIALS, Dials
-from indexer.sparse_index import SparseQuery
+from indexer.sparse_index import NamedItem, SparseQuery
+from indexer.unseen import Placed
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -30,51 +31,63 @@ _ROUNDING = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is wanted or avoided: rows by medium, and the embeddings of texts."""
+    """What is wanted or avoided: rows by medium, items that have no row, and the embeddings of texts."""
 
     rows: Mapping[Medium, Sequence[int]]
     texts: tuple[Floats, ...] = ()
+    placed: tuple[Placed, ...] = ()
 
     @property
     def count(self) -> int:
         """How many inputs there are."""
-        return sum(map(len, self.rows.values())) + len(self.texts)
+        return sum(map(len, self.rows.values())) + len(self.placed) + len(self.texts)
+
+    def holds(self, medium: Medium) -> bool:
+        """Whether any of the items is of this medium."""
+        return bool(self.rows[medium]) or any(item.medium == medium for item in self.placed)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A query ready to be ranked: its vector, the names it asks for, and how much these count.
 
-    ``inputs`` (n, dimension): the query of each input alone, films first, texts last; ``named`` (n): the item whose
-    names it asks for, if any.
+    ``inputs`` (n, dimension): the query of each input alone: films, songs, items without a row, texts; ``named`` (n):
+    the item whose names it asks for, if any.
     """
 
     vector: Floats
     names: SparseQuery
     names_weight: float
     inputs: Floats
-    named: tuple[tuple[Medium, int] | None, ...]
+    named: tuple[NamedItem | None, ...]
 
 
 def ask(version: IndexVersion, wanted: Inputs, avoided: Inputs, dials: Dials, target: Medium) -> Asked:
     """Make one query of all inputs: its score is the mean of their scores, less what is avoided, plus the dials."""
     other = other_medium(target)
     # Names link the media; within one they would only find the same artist again.
-    named = [(other, row) for row in wanted.rows[other]]
-    unnamed = [(other, row) for row in avoided.rows[other]]
+    named = _list_named(wanted, other)
+    unnamed = [item for item in _list_named(avoided, other) if item is not None]
     inputs = _vectors(version, wanted, target)
-    items = [(medium, row) for medium in MEDIA for row in wanted.rows[medium]]
+    naming = [item for item in named if item is not None]
     if len(inputs) == 1 and not avoided.count and dials == NO_DIALS:
         vector = inputs[0]  # the mean of one
     else:
         vector = version.space.combine(inputs, _vectors(version, avoided, target), dials)
     return Asked(
         vector,
-        version.names.combine(named, unnamed),
-        version.space.names_weight * len(named) / wanted.count,
+        version.names.combine(naming, unnamed),
+        version.space.names_weight * len(naming) / wanted.count,
         inputs,
-        (*(item if item[0] == other else None for item in items), *(None for _ in wanted.texts)),
+        named,
     )
+
+
+def _list_named(inputs: Inputs, other: Medium) -> tuple[NamedItem | None, ...]:
+    """For each input, in the order of ``_vectors``, the item of the ``other`` medium whose names count."""
+    rows = [(medium, row) if medium == other else None for medium in MEDIA for row in inputs.rows[medium]]
+    placed = [item.names if item.medium == other else None for item in inputs.placed]
+    return (*rows, *placed, *(None for _ in inputs.texts))
 
 
 def rank(
@@ -216,13 +229,14 @@ def diversify(version: IndexVersion, target: Medium, rows: Rows, scores: Floats,
 
 
 def _vectors(version: IndexVersion, inputs: Inputs, target: Medium) -> Floats:
-    """Query vectors (n, dimension) of inputs, films first, texts last."""
+    """Query vectors (n, dimension) of inputs: films, songs, items without a row, texts."""
     space = version.space
     parts = [
         space.queries(medium, version.indexes[medium].vectors(list(inputs.rows[medium])), target)
         for medium in MEDIA
         if inputs.rows[medium]
     ]
+    parts += [space.queries(item.medium, item.vector[None], target) for item in inputs.placed]
     parts += [space.text_query(embedding, target)[None] for embedding in inputs.texts]
     if len(parts) == 1:
         return parts[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cache, lru_cache
 from operator import attrgetter
@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from indexer.catalogue.records import Medium, Movie, Track
 from indexer.filter_columns import NO_FILTERS, Facets, Filters
 from indexer.space import Dials
+from server.item_bodies import Items, name_items, show_item_asked
 from server.search import GOOD_MATCH, METHODS, SEGUE, Answer, Hit, Query
 from server.settings import (
     MAX_ID_LENGTH,
@@ -155,6 +156,19 @@ _EXAMPLES: dict[str, Any] = {
             "filters": {"genres": ["rock"], "year_max": 1995},
         }
     },
+    "song of one's own": {
+        "value": {
+            "target": "movies",
+            "items": [
+                {
+                    "kind": "track",
+                    "title": "Rain on the Window",
+                    "tags": ["lo-fi", "melancholic"],
+                    "features": {"energy": 0.2, "valence": 0.3, "tempo": 74},
+                }
+            ],
+        }
+    },
 }
 
 
@@ -168,7 +182,7 @@ class MoodBody(BaseModel):
 
 
 class SearchBody(BaseModel):
-    """A search: at least one of ``tracks``, ``movies`` and ``text``. Several inputs combine."""
+    """A search: at least one of ``tracks``, ``movies``, ``text`` and ``items``. Several inputs combine."""
 
     # The library that writes the description looks for examples of a body under this key.
     model_config = ConfigDict(**_STRICT, openapi_extra={"examples": _EXAMPLES})  # type: ignore[typeddict-unknown-key]
@@ -177,6 +191,7 @@ class SearchBody(BaseModel):
     tracks: Ids = Field(default=[], description="ids of songs to match")
     movies: Ids = Field(default=[], description="ids of films to match")
     text: Text = Field(default="", description="a mood, a scene, a story in words")
+    items: Items = []
     avoid: AvoidBody = Field(default_factory=AvoidBody)
     filters: FilterBody = Field(default_factory=FilterBody)
     limit: Limit = 10
@@ -203,8 +218,8 @@ class SearchBody(BaseModel):
 
     @model_validator(mode="after")
     def _check_inputs(self) -> Self:
-        if not (self.tracks or self.movies or self.text.strip()):
-            raise PydanticCustomError("empty_search", "give at least one of tracks, movies and text")
+        if not (self.tracks or self.movies or self.text.strip() or self.items):
+            raise PydanticCustomError("empty_search", "give at least one of tracks, movies, text and items")
         return self
 
     def to_query(self) -> Query:
@@ -214,6 +229,7 @@ class SearchBody(BaseModel):
             tracks=tuple(self.tracks),
             movies=tuple(self.movies),
             text=self.text.strip(),
+            items=name_items(self.items),
             avoid_tracks=tuple(self.avoid.tracks),
             avoid_movies=tuple(self.avoid.movies),
             avoid_text=self.avoid.text.strip(),
@@ -280,7 +296,7 @@ class Matched(Ranked):
     """The place of a match and why it has it."""
 
     raw_score: float
-    based_on: str | None = Field(description="the input that this is nearest to: an id, or text")
+    based_on: str | None = Field(description="the input that this is nearest to: an id, text, or item-1 …")
     reasons: list[ReasonReply]
 
 
@@ -430,8 +446,11 @@ def check_number(number: float) -> float:
     return number
 
 
-def show_query(query: Query) -> dict[str, Any]:
-    """Repeat a query in the shape of a search body; filters, facets and the version only where they are set."""
+def show_query(query: Query, unread: Sequence[Sequence[str]] = ()) -> dict[str, Any]:
+    """Repeat a query in the shape of a search body; filters, facets, items and the version only where they are set.
+
+    ``unread``: for each item, the parts that were not read.
+    """
     filters: dict[str, Any] = {}
     if query.filters is not NO_FILTERS:
         filters = {name: getattr(query.filters, name) for name in _FILTER_NAMES}
@@ -457,16 +476,22 @@ def show_query(query: Query) -> dict[str, Any]:
         "popularity": (query.dials.popularity + 1.0) / 2.0 if query.dials.popularity else None,
         "diversity": query.diversity,
         "method": query.method,
+        **({"items": _show_items(query, unread)} if query.items else {}),
         **({"facets": True} if query.facets else {}),
         **({"index_version": query.index_version} if query.index_version else {}),
     }
+
+
+def _show_items(query: Query, unread: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    parts = unread or [()] * len(query.items)
+    return [show_item_asked(item, names) for item, names in zip(query.items, parts, strict=True)]
 
 
 def show_answer(query: Query, answer: Answer) -> dict[str, Any]:
     """Spell out the reply to a query; with facets where the answer has them."""
     shown = {
         "index_version": answer.index_version,
-        "query": show_query(query),
+        "query": show_query(query, answer.unread),
         "total": answer.total,
         "good_match": answer.good_match,
         "results": [show_hit(hit) for hit in answer.hits],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,14 @@ from indexer.filter_columns import NO_FILTERS, Facets, Filters
 from indexer.index_version import METHODS as METHODS_FOLDER
 from indexer.index_version import IndexVersion, open_version, report_file
 from indexer.methods.method import Method
+from indexer.playlists.entries import Entry
+from indexer.playlists.resolving import Resolution, resolve
 from indexer.space import MEDIA, NO_DIALS, Dials
-from indexer.unseen_items import UnseenItem, UnseenMovie, UnseenTrack, medium_of, record_of
+from indexer.unseen import Placed
+from indexer.unseen_items import UnseenItem, UnseenMovie, UnseenTrack, given_parts
 from server.answer_cache import AnswerCache
 from server.explain import Explainer, Page, Reason
+from server.map_points import MapPoints
 from server.ranking import DIVERSE_POOL, Inputs, ask, diversify, nearest_inputs, rank
 
 Floats = npt.NDArray[np.float32]
@@ -40,7 +44,10 @@ GOOD_MATCH = 0.5
 KEPT_ANSWERS = 512
 #: Larger pages are made anew: a few of them would take the memory of all others.
 MOST_HITS = 20
+#: Well-known items that are dealt to the pages of ``Search.pick``.
+MOST_PICKS = 480
 _CACHED_TEXTS = 1024
+_CACHED_ITEMS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ class Answer:
     """A page of hits; ``total`` counts all rows that could have been returned, ``facets`` by what they are.
 
     ``good_match``: whether the best of all hits, on whatever page, is more likely a real match than a random one.
+    ``unread``: for each of the query's items, the parts that played no part.
     """
 
     index_version: str
@@ -100,6 +108,7 @@ class Answer:
     hits: tuple[Hit, ...]
     good_match: bool = False
     facets: Facets | None = None
+    unread: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,7 @@ class Search:
         # collector stops all threads for it.
         me = weakref.proxy(self)
         self._embed = lru_cache(maxsize=_CACHED_TEXTS)(lambda text: me._embed_text(text))
+        self._place = lru_cache(maxsize=_CACHED_ITEMS)(lambda item: me._place_item(item))
         self._method = lru_cache(maxsize=None)(lambda name: me._open_method(name))
 
     @classmethod
@@ -157,11 +167,37 @@ class Search:
         """The item with this id; raises ``UnknownItem``."""
         return self._items(medium, [self._version.store.row(medium, id)])[0]
 
+    @cached_property
+    def map_points(self) -> MapPoints | None:
+        """The map's points; None in a version that was built without a map."""
+        return MapPoints.of(self._version)
+
+    def items_at(self, medium: Medium, rows: Sequence[int]) -> Sequence[Movie | Track]:
+        """The items of these rows, in the order asked."""
+        return self._items(medium, rows)
+
+    def rows_of(self, medium: Medium, ids: Sequence[str]) -> list[int | None]:
+        """The rows of these ids, in the order asked; None for an id that is not known."""
+        return self._version.store.known_rows(medium, ids)
+
     def look_up(self, medium: Medium, text: str, limit: int) -> list[tuple[float, Movie | Track]]:
         """Items by title and artist, best first, each with how well it fits in [0, 1]."""
         found = self._version.store.look_up(medium, text, limit)
         items = self._items(medium, [entry.row for entry in found])
         return [(entry.score, item) for entry, item in zip(found, items, strict=True)]
+
+    def resolve(self, entries: Sequence[Entry]) -> Resolution:
+        """Find the songs of a playlist's entries; takes some milliseconds for each."""
+        return resolve(self._version.store, entries)
+
+    def pick(self, medium: Medium, page: int, limit: int) -> tuple[int, Sequence[Movie | Track]]:
+        """Well-known items to choose from: how many pages there are, and one of them, from 0.
+
+        The best-known items are dealt to the pages like cards, so that each holds some of the most famous.
+        """
+        known = self._version.filters[medium].best_known[:MOST_PICKS]
+        pages = -(-len(known) // limit)
+        return pages, self._items(medium, known[page::pages].tolist()) if page < pages else ()
 
     def find(self, query: Query) -> Answer:
         """Rank the items of ``query.target``; the inputs themselves are never among the answers.
@@ -174,7 +210,8 @@ class Search:
         answer = self._answers.get(query)
         if answer is None:
             answer = self._find(query)
-            if len(answer.hits) <= MOST_HITS:
+            # Items may be large, and are seldom asked for twice.
+            if len(answer.hits) <= MOST_HITS and not query.items:
                 self._answers.put(query, answer)
         return answer
 
@@ -183,15 +220,18 @@ class Search:
         if query.method not in METHODS:
             raise QueryError(f"unknown method {query.method!r}; known: {', '.join(METHODS)}", "method")
         wanted = self._gather(query.movies, query.tracks, query.text, "")
-        if not wanted.count:
-            raise QueryError("nothing to search by: give tracks, movies or text", "")
+        if not wanted.count and not query.items:
+            raise QueryError("nothing to search by: give tracks, movies, text or items", "")
+        if query.items:
+            wanted = replace(wanted, placed=self._place_items(query))
+        unread = tuple(item.unread for item in wanted.placed)
         avoided = self._gather(query.avoid_movies, query.avoid_tracks, query.avoid_text, "avoid.")
         scope = self._scope(query, wanted, avoided)
         facets = self._count(query.target, scope) if query.facets else None
         if query.method != SEGUE:
             return self._find_by_method(query, wanted, avoided, scope, facets)
         if not scope.total:
-            return Answer(self.name, 0, (), facets=facets)
+            return Answer(self.name, 0, (), facets=facets, unread=unread)
         asked = ask(self._version, wanted, avoided, query.dials, query.target)
         prepared = self._report("prepare", started)
         depth = min(query.offset + query.limit, scope.total)
@@ -220,7 +260,7 @@ class Search:
             )
         )
         self._report("explain", ranked)
-        return Answer(self.name, scope.total, hits, good, facets)
+        return Answer(self.name, scope.total, hits, good, facets, unread)
 
     def _report(self, stage: str, started: float) -> float:
         now = time.perf_counter()
@@ -232,7 +272,7 @@ class Search:
         if wanted.count == 1 and wanted.texts:
             return ["text"] * len(numbers)
         names = [item.id for medium in MEDIA for item in self._items(medium, wanted.rows[medium])]
-        names += ["text"] * len(wanted.texts)
+        names += [item.item.id for item in wanted.placed] + ["text"] * len(wanted.texts)
         return [names[number] for number in numbers.tolist()]
 
     def _find_by_method(
@@ -241,6 +281,7 @@ class Search:
         """Rank by another method. Its match score is the share of the gallery that scores lower."""
         for field, given in (
             ("text", wanted.texts),
+            ("items", wanted.placed),
             ("avoid", avoided.count),
             ("mood", bool(query.dials.valence or query.dials.energy)),
             ("popularity", query.dials.popularity),
@@ -288,6 +329,26 @@ class Search:
         embedding: Floats = self._version.encoder.encode([text])[0]
         return embedding
 
+    def _place_items(self, query: Query) -> tuple[Placed, ...]:
+        placed = []
+        for number, item in enumerate(query.items):
+            field = f"items.{number}"
+            found = self._place(item)
+            if given_parts(item).keys() <= set(found.unread):
+                raise QueryError(
+                    "nothing that is given of this item can be read; give a title or tags", field
+                )
+            placed.append(found)
+        return tuple(placed)
+
+    def _place_item(self, item: UnseenItem) -> Placed:
+        placing = self._version.placing
+        if placing is None:
+            raise UnsupportedQuery(
+                "this index version cannot take songs and films of one's own; build the index again", "items"
+            )
+        return placing.place(item)
+
     def _gather(self, movies: Sequence[str], tracks: Sequence[str], text: str, prefix: str) -> Inputs:
         rows: dict[Medium, list[int]] = {"movies": [], "tracks": []}
         wanted: tuple[tuple[Medium, Sequence[str]], ...] = (("movies", movies), ("tracks", tracks))
@@ -321,4 +382,17 @@ class Search:
         return self._version.filters[target].facets(None if whole else self._mask_of(target, scope))
 
 
-__all__ = ["GOOD_MATCH", "METHODS", "SEGUE", "Answer", "Facets", "Hit", "Query", "Reason", "Search"]
+__all__ = [
+    "GOOD_MATCH",
+    "METHODS",
+    "SEGUE",
+    "Answer",
+    "Facets",
+    "Hit",
+    "Query",
+    "Reason",
+    "Search",
+    "UnseenItem",
+    "UnseenMovie",
+    "UnseenTrack",
+]

@@ -84,6 +84,13 @@ def read_rate(value: str) -> str:
     return rate
 
 
+def read_secret(value: str) -> str:
+    """Read a key of another service; what is wrong with it is said without repeating it."""
+    if not re.fullmatch(r"[!-~]{1,500}", value.strip()):
+        raise ValueError("must be a key of up to 500 printable characters; unset it to switch it off")
+    return value.strip()
+
+
 def read_store(value: str) -> str:
     """Read where requests are counted."""
     # What follows may hold a password, hence is not repeated.
@@ -102,3 +109,16 @@ def read_origins(value: str) -> tuple[str, ...]:
         if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin:
             raise ValueError(f"must hold exact origins like https://example.org, not {origin[:80]!r}")
     return origins
+
+
+def read_database(value: str) -> str:
+    """Read a database as SQLAlchemy names it, "off" for none; empty for the one that needs no name."""
+    given = value.strip()
+    # It may hold a password, hence is not repeated.
+    if given.lower() in ("", "off"):
+        return given.lower()
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+]*://\S*", given):
+        raise ValueError("must be off, or a URL like postgresql://user@host/name or sqlite:////folder/file.sqlite")
+    if re.fullmatch(r"sqlite[A-Za-z0-9_+]*:///?(:memory:)?", given):
+        raise ValueError("must name a file for SQLite: sqlite:////folder/feedback.sqlite")
+    return given

@@ -14,21 +14,28 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from indexer.errors import ConfigError
+from indexer.fetching.keys import Keys
+from indexer.playlists.reading import MAX_LINES, MAX_PLAYLIST
 from server.setting_values import (
     Kind,
     decimal,
     one_of,
+    read_database,
     read_link,
     read_list,
     read_origins,
     read_path,
     read_rate,
+    read_secret,
     read_store,
     read_text,
     whole,
 )
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
+
+#: What switches feedback off where its database is named.
+OFF: Final = "off"
 
 # Limits of the API. They are part of its published description, hence the same on every server.
 MAX_TEXT: Final = 2_000
@@ -38,6 +45,8 @@ MAX_NAMES: Final = 100
 MAX_NAME_LENGTH: Final = 100
 MAX_LIMIT: Final = 1_000
 MAX_OFFSET: Final = 100_000
+MAX_ITEMS: Final = 50
+MAX_LONG_TEXT: Final = 10_000
 
 #: Limit → its value, its unit and what it holds for.
 API_LIMITS: dict[str, tuple[int, str, str]] = {
@@ -48,6 +57,10 @@ API_LIMITS: dict[str, tuple[int, str, str]] = {
     "MAX_NAME_LENGTH": (MAX_NAME_LENGTH, "characters", "one name in a filter"),
     "MAX_LIMIT": (MAX_LIMIT, "results", "`limit`, the results on one page"),
     "MAX_OFFSET": (MAX_OFFSET, "results", "`offset`, the results before the page"),
+    "MAX_ITEMS": (MAX_ITEMS, "items", "`items`, songs and films that the catalogue does not hold"),
+    "MAX_LONG_TEXT": (MAX_LONG_TEXT, "characters", "the `overview` and the `lyrics` of one of `items`"),
+    "MAX_LINES": (MAX_LINES, "songs", "one playlist, lines that are given twice included"),
+    "MAX_PLAYLIST": (MAX_PLAYLIST, "characters", "one playlist as text"),
 }
 
 
@@ -62,6 +75,7 @@ class Variable(NamedTuple):
 
 _FOLDER = Kind(read_path, "a folder")
 _FILE = Kind(read_link, "a file")
+_KEY = Kind(read_secret, "a key")
 
 #: Every variable that the server reads.
 VARIABLES: dict[str, Variable] = {
@@ -93,6 +107,12 @@ VARIABLES: dict[str, Variable] = {
     ),
     "SEGUE_MAX_BODY_BYTES": Variable(
         "max_body_bytes", whole(1, 2**30), "bytes", "largest request body; more is answered with 413"
+    ),
+    "SEGUE_MAX_PLAYLIST_BYTES": Variable(
+        "max_playlist_bytes",
+        whole(1, 2**30),
+        "bytes",
+        "largest body of `POST /v1/playlist`; more is answered with 413",
     ),
     "SEGUE_LOG_LEVEL": Variable(
         "log_level",
@@ -136,6 +156,47 @@ VARIABLES: dict[str, Variable] = {
         "proxies",
         "proxies in front, each of which sets X-Forwarded-For and X-Forwarded-Proto",
     ),
+    "SEGUE_FEEDBACK_URL": Variable(
+        "feedback_url",
+        Kind(read_database, "a database's SQLAlchemy URL, or `off`"),
+        "",
+        "where feedback is stored; empty: `feedback.sqlite` in the folder of index versions",
+    ),
+    "SEGUE_FEEDBACK_TEXT": Variable(
+        "feedback_text",
+        one_of("on", "off"),
+        "",
+        "whether the words of a search are stored with feedback on its results",
+    ),
+    "SEGUE_FEEDBACK_RATE": Variable(
+        "feedback_rate",
+        Kind(read_rate, "a number, `/`, `second`, `minute`, `hour` or `day`"),
+        "requests",
+        "most feedback per key, or per client address without keys; empty: no limit",
+    ),
+    "SEGUE_POSTERS": Variable(
+        "posters",
+        _FOLDER,
+        "",
+        "films' posters for the page, named by TMDb or IMDb id: `680.jpg`, `tt0110912.jpg`",
+    ),
+    "SEGUE_COVERS": Variable("covers", _FOLDER, "", "songs' covers for the page, named by track id"),
+    "SEGUE_REMOTE_POSTERS": Variable(
+        "remote_posters",
+        one_of("on", "off"),
+        "",
+        "whether the page may show posters from TMDb's image host; `off`: no request leaves for another host",
+    ),
+    "SEGUE_SPOTIFY_CLIENT_ID": Variable(
+        "spotify_client_id", _KEY, "", "looks songs up at Spotify, with the secret; unset: does not"
+    ),
+    "SEGUE_SPOTIFY_CLIENT_SECRET": Variable(
+        "spotify_client_secret", _KEY, "", "the secret that belongs to the id"
+    ),
+    "SEGUE_OMDB_KEY": Variable("omdb_key", _KEY, "", "looks films up at OMDb; unset: does not"),
+    "SEGUE_TMDB_KEY": Variable(
+        "tmdb_key", _KEY, "", "looks films up at TMDb, by a key or a read access token; unset: does not"
+    ),
     "PROMETHEUS_MULTIPROC_DIR": Variable(
         "metrics_folder",
         _FOLDER,
@@ -168,8 +229,24 @@ class Settings:
     rate_limit: str = ""
     rate_limit_store: str = field(default="memory://", repr=False)  # may hold a password
     cors_origins: tuple[str, ...] = ()
+    feedback_url: str = field(default="", repr=False)  # may hold a password
+    feedback_text: str = "on"
+    feedback_rate: str = "60/minute"
     trusted_proxies: int = 0
+    posters: Path | None = None
+    covers: Path | None = None
+    remote_posters: str = "on"
     metrics_folder: Path | None = None
+    max_playlist_bytes: int = 2 * 1024 * 1024
+    spotify_client_id: str | None = field(default=None, repr=False)
+    spotify_client_secret: str | None = field(default=None, repr=False)
+    omdb_key: str | None = field(default=None, repr=False)
+    tmdb_key: str | None = field(default=None, repr=False)
+
+    @property
+    def keys(self) -> Keys:
+        """Keys of metadata services; raises ``ConfigError`` on half of what Spotify needs."""
+        return Keys(self.spotify_client_id, self.spotify_client_secret, self.omdb_key, self.tmdb_key)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:

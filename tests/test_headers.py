@@ -36,7 +36,7 @@ STRICT = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancesto
     [
         ("/v1/tracks", STRICT, "no-store"),
         ("/nowhere", STRICT, "no-store"),
-        ("/", STRICT, "no-cache"),
+        ("/", f"{STRICT}; img-src 'self' https://image.tmdb.org", "no-cache"),
         ("/docs", f"{STRICT}; style-src 'self' 'unsafe-inline'; img-src 'self' data:", "no-store"),
         (
             "/report",
@@ -114,3 +114,8 @@ def test_a_preflight_is_answered_without_a_key_and_uncounted():
     assert headers["Access-Control-Max-Age"] == "600"
     refused = client.post("/v1/search", headers={"Origin": SITE})
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, SITE)
+
+
+def test_without_remote_posters_the_page_may_load_from_its_own_host_only():
+    headers = make(Settings(remote_posters="off")).get("/").headers
+    assert headers["Content-Security-Policy"] == STRICT

@@ -70,7 +70,7 @@ def test_an_empty_pin_is_refused(client: FlaskClient) -> None:
     assert client.post("/v1/search", json=body).status_code == 422
 
 
-@pytest.mark.parametrize("address", [f"/?medium=tracks&id={SONG}", "/?target=movies&text=rain"])
+@pytest.mark.parametrize("address", [f"/plain?medium=tracks&id={SONG}", "/plain?target=movies&text=rain"])
 def test_the_page_goes_on_with_the_version_it_began_with(
     client: FlaskClient, search: Search, address: str
 ) -> None:

@@ -203,7 +203,7 @@ def test_the_explanation_can_be_left_out(search: Search) -> None:
 
 
 def test_an_empty_search_says_what_to_give(search: Search) -> None:
-    with pytest.raises(QueryError, match="tracks, movies or text"):
+    with pytest.raises(QueryError, match="tracks, movies, text or items"):
         search.find(Query("movies", text="   "))
 
 

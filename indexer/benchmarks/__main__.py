@@ -18,6 +18,13 @@ _BENCHMARKS = {
     ),
     "scale": ("indexer.benchmarks.scale", "a film index of a million rows beside the real one"),
     "filters": ("indexer.benchmarks.filters", "recall of filtered searches against exact ones"),
+    "playlists": ("indexer.benchmarks.playlists", "lines of playlists found, and taken for another song"),
+    "mel": ("indexer.benchmarks.mel", "the mel CNN on clips made by code: variance explained"),
+    "unseen": ("indexer.benchmarks.unseen", "songs that are not in the catalogue beside indexed ones"),
+    "texts": ("indexer.benchmarks.texts", "what VADER's positivity of texts adds to moods"),
+    "sound": ("indexer.benchmarks.sound", "audio features estimated of clips whose answer is known"),
+    "pictures": ("indexer.benchmarks.pictures", "posters: speed, what their vectors tell, what they add"),
+    "map": ("indexer.benchmarks.map", "the map of a built version: seconds, and what of the space it keeps"),
     "plots": ("indexer.benchmarks.plots", "figures from the JSON that search wrote"),
 }
 

@@ -1,4 +1,4 @@
-"""The command line of benchmarks that need a server: ``python -m server.benchmarks http · start``."""
+"""The command line of benchmarks that need a server: ``python -m server.benchmarks http · start · page``."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 import sys
 
 from indexer.errors import SegueError
-from server.benchmarks import http, start
+from server.benchmarks import http, page, start
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one benchmark and print its report; 1 and a reason on standard error where it cannot run."""
     parser = argparse.ArgumentParser(prog="bench", description="Measure a running server on this machine.")
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
-    modules = {"http": http, "start": start}
+    modules = {"http": http, "start": start, "page": page}
     for name, module in modules.items():
         purpose = (module.__doc__ or "").partition("\n")[0]
         module.add_arguments(benchmarks.add_parser(name, help=purpose, description=purpose))

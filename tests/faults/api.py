@@ -54,7 +54,8 @@ def run_api(indexes: Path | None, examples: int, chosen_seed: int) -> Verdict:
     verdict = Verdict("api", CLAIM)
     with tempfile.TemporaryDirectory() as made:
         search = Search.open(indexes or start_warm(Path(made)).indexes)
-        app = create_app(Settings(), search)
+        # Feedback is kept beside the version that is asked, and a limit on it would hide what is behind.
+        app = create_app(Settings(indexes=Path(made), feedback_rate=""), search)
         # Refusals and the like are what is asked for here; their log would bury the verdict.
         logging.disable(logging.CRITICAL)
         try:

@@ -359,7 +359,7 @@ def test_without_a_version_the_server_is_up_but_not_ready(tmp_path):
     for path in ("/readyz", "/v1/tracks?q=a", "/v1/tracks/s1", "/v1/relevance"):
         problem = assert_problem(client.get(path), 503)
         assert str(tmp_path) not in problem["detail"]
-    assert client.get("/?q=a").status_code == 503
+    assert client.get("/plain?q=a").status_code == 503
 
 
 def test_metrics_count_requests_by_route_and_status(client: FlaskClient) -> None:
