@@ -118,7 +118,9 @@ def read_database(value: str) -> str:
     if given.lower() in ("", "off"):
         return given.lower()
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+]*://\S*", given):
-        raise ValueError("must be off, or a URL like postgresql://user@host/name or sqlite:////folder/file.sqlite")
+        raise ValueError(
+            "must be off, or a URL like postgresql://user@host/name or sqlite:////folder/file.sqlite"
+        )
     if re.fullmatch(r"sqlite[A-Za-z0-9_+]*:///?(:memory:)?", given):
         raise ValueError("must name a file for SQLite: sqlite:////folder/feedback.sqlite")
     return given

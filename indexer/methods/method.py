@@ -36,10 +36,10 @@ class Material:
     ``texts``: medium → (n, d) float32 embeddings of the items' sentences. ``encode``: texts → (n, d) float32
     unit vectors. ``files``: optional data sets by their setting's name (``song_positivity``, ``clip_features``,
     ``soundtrack_features``, ``ratings``, ``word_vectors``), and folders (``posters``, ``covers``, ``lyrics``,
-    ``film_texts``; the last two may be files; ``audio_clips``, ``mel_model``); one that is not there was not given. ``cache``: folder in which
-    vectors outlive the build (``VectorCache``), None for none. ``options``: settings of the media's models
-    (``config.OPTIONS``). ``tell``: told (what, done, total) while a method works. ``encoder``: the build's
-    own, for texts of which nothing is to be kept in the version.
+    ``film_texts``; the last two may be files; ``audio_clips``, ``mel_model``); one that is not there was not given.
+    ``cache``: folder in which vectors outlive the build (``VectorCache``), None for none. ``options``: settings of
+    the media's models (``config.OPTIONS``). ``tell``: told (what, done, total) while a method works. ``encoder``: the
+    build's own, for texts of which nothing is to be kept in the version.
     """
 
     catalogue: Catalogue
