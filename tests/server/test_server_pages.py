@@ -34,6 +34,12 @@ def test_description_holds_every_call(client):
         "/v1/picks": ["get"],
         "/v1/playlist": ["post"],
         "/v1/audio": ["post"],
+        "/v1/feedback": ["post"],
+        "/v1/feedback/tally": ["get"],
+        "/v1/map": ["get"],
+        "/v1/map/legend": ["get"],
+        "/v1/map/items": ["get"],
+        "/v1/map/places": ["post"],
         "/v1/relevance": ["get"],
     }
     call = description["paths"]["/v1/tracks/{id}/movies"]["get"]

@@ -27,6 +27,7 @@ export function read(query) {
   state.against = given.get("against") || "";
   state.blind = given.get("blind") === "yes";
   state.by = given.get("by") || "";
+  state.pick = given.get("pick") === "tracks" ? "tracks" : "movies";
   return state;
 }
 
@@ -45,6 +46,7 @@ export function write(state) {
   if (state.against) shown.set("against", state.against);
   if (state.blind) shown.set("blind", "yes");
   if (state.by) shown.set("by", state.by);
+  if (state.pick !== "movies") shown.set("pick", state.pick);
   const query = shown.toString();
   return query ? `?${query}` : location.pathname;
 }

@@ -20,6 +20,8 @@ void main() {
   gl_FragColor = vec4(paint.rgb * paint.a, paint.a);
 }`;
 const MOST_PIXELS = 4e6;
+/** Points that fill a view at their least size. */
+const ROOMY = 60000;
 
 /** Something with `colour(codes, palette)` and `draw(view)` for these points. */
 export function makeDrawing(canvas, points) {
@@ -37,9 +39,11 @@ function isWorthwhile() {
   return !/swiftshader|llvmpipe|software|basic render/i.test(name);
 }
 
-/** Sides of a point on the screen, in pixels of the canvas: growing slowly, so that near views are not all dots. */
-export function sizes(view) {
-  const grown = Math.min(4, Math.sqrt(view.zoom));
+/** Sides of a point on the screen, in pixels of the canvas: growing slowly, so that near views are not all dots.
+
+Few points are larger: they have the room, and would be lost otherwise. */
+export function sizes(view, count) {
+  const grown = Math.min(4, Math.sqrt(view.zoom) * Math.max(1, (ROOMY / count) ** 0.25));
   const start = Math.max(1.5, Math.min(2.2, view.width / 500)) * view.ratio;
   return { song: start * grown * 0.85, film: start * grown * 1.1 };
 }
@@ -84,7 +88,7 @@ function withGl(gl, points) {
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.uniform2f(uniforms.centre, view.x, view.y);
     gl.uniform2f(uniforms.scale, (2 * view.scale) / view.width, (-2 * view.scale) / view.height);
-    const size = sizes(view);
+    const size = sizes(view, points.count);
     // Films lie between two halves of the songs, so that neither medium hides the other.
     const half = points.songs >> 1;
     const dots = (from, count, side, isRound) => {
@@ -135,7 +139,7 @@ function withCanvas(brush, points) {
     const scale = view.scale * view.ratio;
     const left = width / 2 - view.x * scale;
     const top = height / 2 - view.y * scale;
-    const size = sizes(view);
+    const size = sizes(view, points.count);
     const half = points.songs >> 1;
     // Where points are large and many, every so many of them; always the same ones, so that nothing flickers.
     const shown = Math.min(1, (view.width * view.height) / view.scale ** 2);

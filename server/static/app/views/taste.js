@@ -11,7 +11,7 @@ export function make() {
   const lists = { movies: makeList("movies", { heading: "Films for your taste", limit: 12 }), tracks: makeList("tracks", { heading: "Songs for your taste", limit: 12 }) };
   const others = el("button", { type: "button", class: "quiet", onclick: () => load(page + 1) }, "Show me others");
   const media = el("fieldset", { class: "toggle" }, el("legend", { class: "unseen" }, "Pick from"),
-    [["movies", "Pick films"], ["tracks", "Pick songs"]].map(([value, name]) => el("label", {}, el("input", { type: "radio", name: "pick", value, onchange: () => change({ by: value === "movies" ? "" : value }) }), el("span", {}, name))));
+    [["movies", "Pick films"], ["tracks", "Pick songs"]].map(([value, name]) => el("label", {}, el("input", { type: "radio", name: "pick", value, onchange: () => change({ pick: value }) }), el("span", {}, name))));
   const lead = el("p", { class: "lead" });
   const node = el("div", { class: "view taste-view" }, el("div", { class: "controls" }, media, others), lead, grid, el("div", { class: "lists" }, lists.movies.node, lists.tracks.node));
   let page = 0;
@@ -20,7 +20,7 @@ export function make() {
   let shown = [];
 
   async function load(number) {
-    const medium = state().by === "tracks" ? "tracks" : "movies";
+    const medium = state().pick;
     running?.abort();
     running = new AbortController();
     const { signal } = running;
@@ -57,7 +57,7 @@ export function make() {
   }
 
   async function update(s) {
-    const medium = s.by === "tracks" ? "tracks" : "movies";
+    const medium = s.pick;
     for (const input of media.querySelectorAll("input")) input.checked = input.value === medium;
     lead.textContent = medium === "movies" ? "Pick a few films you love. The songs that fit all of them follow." : "Pick a few songs you love. The films that fit all of them follow.";
     if (loaded !== medium) await load(0);
