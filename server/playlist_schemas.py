@@ -10,8 +10,8 @@ from indexer.catalogue.records import Medium, Track
 from indexer.playlists.reading import MAX_LINES, MAX_PLAYLIST
 from indexer.playlists.resolving import LEAST_CONFIDENCE, Resolution
 from server import schemas
-from server.schemas import AvoidBody, FilterBody, Limit, MoodBody, Offset, Pinned, SearchBody, WithFacets
-from server.search import METHODS, SEGUE, Answer, Query
+from server.schemas import SearchBody, WantedBody
+from server.search import Answer, Query
 
 _EXAMPLES: dict[str, Any] = {
     "lines": {
@@ -27,7 +27,7 @@ _EXAMPLES: dict[str, Any] = {
 }
 
 
-class PlaylistBody(BaseModel):
+class PlaylistBody(WantedBody):
     """A playlist as text, and what to find by it; the rest is as in a search."""
 
     # The library that writes the description looks for examples of a body under this key.
@@ -41,29 +41,6 @@ class PlaylistBody(BaseModel):
         description=f"lines “artist – title”, CSV (Exportify's too) or M3U, told by content; at most {MAX_LINES} songs",
     )
     target: Medium = Field(default="movies", description="what to find")
-    avoid: AvoidBody = Field(default_factory=AvoidBody)
-    filters: FilterBody = Field(default_factory=FilterBody)
-    limit: Limit = 10
-    offset: Offset = 0
-    explain: bool = Field(default=True, description="say which terms the score is made of")
-    mood: MoodBody = Field(default_factory=MoodBody)
-    popularity: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="0 leans to the hidden, 1 to the known; left out, it plays no part",
-    )
-    diversity: float = Field(
-        default=0.0, ge=0, le=1, description="how much results should differ from each other"
-    )
-    method: str = Field(
-        default=SEGUE,
-        max_length=40,
-        description="segue, or another method that the index version holds",
-        json_schema_extra={"enum": list(METHODS)},
-    )
-    facets: WithFacets = False
-    index_version: Pinned = None
 
     def to_query(self, tracks: list[str]) -> Query:
         """Make the query for the songs found, however many they are."""

@@ -181,17 +181,11 @@ class MoodBody(BaseModel):
     energy: float = Field(default=0.0, ge=-1, le=1, description="calmer (−1) … wilder (1)")
 
 
-class SearchBody(BaseModel):
-    """A search: at least one of ``tracks``, ``movies``, ``text`` and ``items``. Several inputs combine."""
+class WantedBody(BaseModel):
+    """What results should be like, and which of them to show: the part that all searches with a body have."""
 
-    # The library that writes the description looks for examples of a body under this key.
-    model_config = ConfigDict(**_STRICT, openapi_extra={"examples": _EXAMPLES})  # type: ignore[typeddict-unknown-key]
+    model_config = _STRICT
 
-    target: Medium = Field(description="what to find")
-    tracks: Ids = Field(default=[], description="ids of songs to match")
-    movies: Ids = Field(default=[], description="ids of films to match")
-    text: Text = Field(default="", description="a mood, a scene, a story in words")
-    items: Items = []
     avoid: AvoidBody = Field(default_factory=AvoidBody)
     filters: FilterBody = Field(default_factory=FilterBody)
     limit: Limit = 10
@@ -215,6 +209,19 @@ class SearchBody(BaseModel):
     )
     facets: WithFacets = False
     index_version: Pinned = None
+
+
+class SearchBody(WantedBody):
+    """A search: at least one of ``tracks``, ``movies``, ``text`` and ``items``. Several inputs combine."""
+
+    # The library that writes the description looks for examples of a body under this key.
+    model_config = ConfigDict(**_STRICT, openapi_extra={"examples": _EXAMPLES})  # type: ignore[typeddict-unknown-key]
+
+    target: Medium = Field(description="what to find")
+    tracks: Ids = Field(default=[], description="ids of songs to match")
+    movies: Ids = Field(default=[], description="ids of films to match")
+    text: Text = Field(default="", description="a mood, a scene, a story in words")
+    items: Items = []
 
     @model_validator(mode="after")
     def _check_inputs(self) -> Self:

@@ -6,8 +6,10 @@ import io
 import json
 import logging
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +18,11 @@ from flask.testing import FlaskClient
 
 from indexer.errors import VersionError
 from server.access import hash_key, register_access
-from server.logs import JsonLines, TextLines, configure_logs, describe_record, register_logs
+from server.logs import JsonLines, TextLines, describe_record, register_logs
 from server.problems import register_problems
 from server.settings import Settings
 
+ROOT = Path(__file__).resolve().parents[1]
 FRESH = re.compile(r"[0-9a-f]{32}")
 QUERY = "rain on a window"
 
@@ -232,33 +235,32 @@ def test_text_keeps_a_message_on_its_line_and_the_exception_below():
     assert TextLines().format(record("a", error=ValueError("c"))).splitlines()[1:] == ["ValueError: c"]
 
 
-@pytest.fixture
-def logging_as_it_was() -> Iterator[None]:
-    root, gunicorn, limiter = (logging.getLogger(name) for name in (None, "gunicorn.error", "flask-limiter"))
-    flags = (logging.logThreads, logging.logProcesses, logging.logMultiprocessing)
-    before = [(log, log.level, log.handlers[:], log.propagate) for log in (root, gunicorn, limiter)]
-    yield
-    logging.logThreads, logging.logProcesses, logging.logMultiprocessing = flags
-    for log, level, handlers, propagate in before:
-        log.setLevel(level)
-        log.handlers[:] = handlers
-        log.propagate = propagate
+WHOLE_PROCESS = """
+import logging, sys
+from server.logs import configure_logs
+from server.settings import Settings
+
+of_gunicorn = logging.getLogger("gunicorn.error")
+of_gunicorn.addHandler(logging.StreamHandler(sys.stdout))
+of_gunicorn.propagate = False
+configure_logs(Settings(log_level="warning"))
+of_gunicorn.warning("Worker timeout")
+of_gunicorn.info("Booting")
+logging.getLogger("server.live").error("refused")
+configure_logs(Settings(log_format="text"))
+logging.getLogger("server.live").info("open")
+"""
 
 
-def test_the_whole_process_logs_in_the_form_that_was_set(logging_as_it_was, monkeypatch):
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    of_gunicorn = logging.getLogger("gunicorn.error")
-    of_gunicorn.addHandler(logging.StreamHandler(stream))
-    of_gunicorn.propagate = False
-    configure_logs(Settings(log_level="warning"))
-    of_gunicorn.warning("Worker timeout")
-    of_gunicorn.info("Booting")
-    logging.getLogger("server.live").error("refused")
-    assert [(line["logger"], line["message"]) for line in read(stream)] == [
+def test_the_whole_process_logs_in_the_form_that_was_set():
+    # In a process of its own: setting logs up closes all handlers that there are, those of other libraries included.
+    ran = subprocess.run(
+        [sys.executable, "-c", WHOLE_PROCESS], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    *lines, last = ran.stderr.splitlines()
+    assert [(line["logger"], line["message"]) for line in map(json.loads, lines)] == [
         ("gunicorn.error", "Worker timeout"),
         ("server.live", "refused"),
     ]
-    configure_logs(Settings(log_format="text"))
-    logging.getLogger("server.live").info("open")
-    assert stream.getvalue().splitlines()[-1].endswith("Z info server.live open")
+    assert last.endswith("Z info server.live open")
+    assert ran.stdout == ""
