@@ -15,6 +15,7 @@ from typing import Any
 from indexer import index_version as versions
 from indexer import methods
 from indexer.commands import AddCommand, explore, feedback, fetch, listen, playlist, train_mel
+from indexer.commands.option_values import positive
 from indexer.config import DEFAULT_ENCODER, IMAGENET, TARGET_RECALL, BuildConfig
 from indexer.errors import SegueError, VersionError, VersionNotFound
 from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
@@ -252,10 +253,10 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     )
     evaluate.add_argument("--seed", type=_count, default=0, help="seed of draws and random queries (0)")
     evaluate.add_argument(
-        "--queries", type=_positive, default=1000, help="random queries for hubs and variety (1000)"
+        "--queries", type=positive, default=1000, help="random queries for hubs and variety (1000)"
     )
     evaluate.add_argument(
-        "--bootstrap", type=_positive, default=1000, help="draws behind each interval (1000)"
+        "--bootstrap", type=positive, default=1000, help="draws behind each interval (1000)"
     )
     evaluate.add_argument(
         "--keep-trained",
@@ -271,13 +272,6 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
         type=Path,
         help="labels of mood: columns track_id, valence, arousal; lines whose split is train are left out",
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 def _count(text: str) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from indexer import index_version as versions
 from indexer.commands import AddCommand
+from indexer.commands.option_values import positive
 from indexer.errors import SegueError, VersionNotFound
 from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
 
@@ -33,14 +34,7 @@ def add_to(command: AddCommand) -> None:
         "--version", help="whose blocks to weigh (default: the version served in --indexes, if there is one)"
     )
     explore.add_argument("--seed", type=int, default=0, help="seed of every random choice (0)")
-    explore.add_argument("--bootstrap", type=_draws, default=1000, help="draws behind each interval (1000)")
-
-
-def _draws(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    explore.add_argument("--bootstrap", type=positive, default=1000, help="draws behind each interval (1000)")
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.commands import AddCommand, fetch_lyrics
+from indexer.commands.option_values import positive, seconds
 from indexer.errors import ConfigError, FetchFailed
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def add_to(command: AddCommand) -> None:
     film = source("film", _film, "Look one film up at TMDb or OMDb and print its record as JSON.")
     for look_up, id_kind in ((song, "Spotify id"), (film, "TMDb or IMDb id")):
         look_up.add_argument("title", nargs="?", help="its title")
-        look_up.add_argument("--year", type=_positive, help="the year it came out")
+        look_up.add_argument("--year", type=positive, help="the year it came out")
         look_up.add_argument("--id", help=f"its {id_kind}, instead of a title")
         look_up.add_argument(
             "--key-file", type=Path, required=True, help="file of NAME=key lines; see docs/fetching.md"
@@ -79,11 +80,11 @@ def add_to(command: AddCommand) -> None:
 
 def _add_picture_options(parser: argparse.ArgumentParser, folder: Path) -> None:
     parser.add_argument("--to", type=Path, default=folder, metavar="FOLDER", help="where to (%(default)s)")
-    parser.add_argument("--limit", type=_positive, help="fetch at most so many (all)")
-    parser.add_argument("--threads", type=_positive, default=16, help="at a time (%(default)s)")
-    parser.add_argument("--attempts", type=_positive, default=3, help="for each (%(default)s)")
+    parser.add_argument("--limit", type=positive, help="fetch at most so many (all)")
+    parser.add_argument("--threads", type=positive, default=16, help="at a time (%(default)s)")
+    parser.add_argument("--attempts", type=positive, default=3, help="for each (%(default)s)")
     parser.add_argument(
-        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="for one attempt (%(default)s)"
+        "--timeout", type=seconds, default=30.0, metavar="SECONDS", help="for one attempt (%(default)s)"
     )
     parser.add_argument(
         "--retry-failed", action="store_true", help="try again what failed for good in an earlier run"
@@ -96,20 +97,6 @@ def _add_picture_options(parser: argparse.ArgumentParser, folder: Path) -> None:
         metavar="HOST",
         help="a further host that pictures may come from, by https and at a public address",
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= 3600:
-        raise argparse.ArgumentTypeError("must be above 0 and at most 3600")
-    return number
 
 
 def _host(text: str) -> str:

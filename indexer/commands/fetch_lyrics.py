@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.commands import AddCommand
+from indexer.commands.option_values import positive, seconds
 from indexer.errors import FetchFailed
 
 if TYPE_CHECKING:
@@ -32,31 +33,17 @@ def add_to(source: AddCommand) -> None:
     lyrics.add_argument(
         "--tracks", type=Path, help="songs in the Spotify layout (default: those of the served version)"
     )
-    lyrics.add_argument("--limit", type=_positive, help="ask for at most so many (all)")
-    lyrics.add_argument("--attempts", type=_positive, default=3, help="for each page (%(default)s)")
+    lyrics.add_argument("--limit", type=positive, help="ask for at most so many (all)")
+    lyrics.add_argument("--attempts", type=positive, default=3, help="for each page (%(default)s)")
     lyrics.add_argument(
-        "--timeout", type=_seconds, default=20.0, metavar="SECONDS", help="for one attempt (%(default)s)"
+        "--timeout", type=seconds, default=20.0, metavar="SECONDS", help="for one attempt (%(default)s)"
     )
     lyrics.add_argument(
-        "--pause", type=_seconds, default=1.0, metavar="SECONDS", help="between songs (%(default)s)"
+        "--pause", type=seconds, default=1.0, metavar="SECONDS", help="between songs (%(default)s)"
     )
     lyrics.add_argument(
         "--retry-failed", action="store_true", help="try again what failed for good in an earlier run"
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= 3600:
-        raise argparse.ArgumentTypeError("must be above 0 and at most 3600")
-    return number
 
 
 def _lyrics(options: argparse.Namespace) -> None:
