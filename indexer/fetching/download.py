@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import random
+import socket
 import ssl
 import threading
 import time
@@ -172,6 +173,7 @@ class Downloader:
     def _exchange(self, request: Request, watch: Watch, fresh: bool = False) -> Reply:
         target = self.policy.target(request.url)
         connection, is_kept = self._connections.take(target, watch, fresh)
+        sock = connection.sock
         response: BaseHTTPResponse | None = None
         is_whole = False
         try:
@@ -212,6 +214,15 @@ class Downloader:
             if response is not None:
                 response.close()
             self._connections.give_back(target, connection, is_whole)
+            if response is None:
+                _cut(sock)
+
+
+def _cut(sock: socket.socket) -> None:
+    """Close for good: a reply that could not be read still holds its file, and that would keep the socket open."""
+    descriptor = sock.detach()
+    if descriptor >= 0:
+        socket.close(descriptor)
 
 
 class _Stale(Exception):

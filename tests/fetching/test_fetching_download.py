@@ -12,6 +12,7 @@ from stand_in_host import QUICK, close_at_once, drip, head, policy_for, reply
 
 from indexer.errors import FetchFailed
 from indexer.fetching.addresses import HostPolicy
+from indexer.fetching.connections import Connections
 from indexer.fetching.download import Downloader, Request
 from indexer.fetching.replies import read_retry_after
 
@@ -198,6 +199,24 @@ def test_a_senseless_length_is_a_failure(downloader, stand_in, length):
         "/a": lambda _: iter([head(Content_Type="image/jpeg", Content_Length=length) + b"x" * 1001])
     }
     assert failure_of(downloader, stand_in).kind in ("connection", "too-large")
+
+
+def test_a_reply_that_cannot_be_read_leaves_no_socket_open(downloader, stand_in, monkeypatch):
+    """The error holds on to the frames that read the reply, and they to its file: nothing else would close it."""
+    stand_in.routes = {
+        "/a": lambda _: iter([head(Content_Type="image/jpeg", Content_Length="10, 20") + b"x"])
+    }
+    take, taken = Connections.take, []
+
+    def take_and_note(*given, **named):
+        connection, is_kept = take(*given, **named)
+        taken.append(connection.sock)
+        return connection, is_kept
+
+    monkeypatch.setattr(Connections, "take", take_and_note)
+    failure = failure_of(downloader, stand_in)
+    assert failure.kind == "connection"
+    assert [sock.fileno() for sock in taken] == [-1] * failure.attempts
 
 
 @pytest.mark.parametrize(
