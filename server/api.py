@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +17,9 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from indexer.catalogue.records import Medium
 from indexer.errors import QueryError, UnknownItem, VersionChanged, VersionError
+from indexer.fetching.keys import Keys
 from server import schemas
+from server.item_look_up import ItemLookUp
 from server.leases import Current
 from server.problems import FieldError, ItemNotFound, RequestRefused
 from server.refusals import Refusal, VersionRefused
@@ -68,10 +71,15 @@ class StrictJson(DefaultJSONProvider):
             raise ValueError("it is nested too deeply") from error
 
 
-def make_api(current: Current, refused: Callable[[], Refusal | None] = lambda: None) -> APIBlueprint:
+def make_api(
+    current: Current,
+    refused: Callable[[], Refusal | None] = lambda: None,
+    look_up: ItemLookUp | None = None,
+) -> APIBlueprint:
     """Make the routes of the API over the ``Search`` that ``current`` gives.
 
-    ``refused`` gives the published version, where it is not the one that answers, and why.
+    ``refused`` gives the published version, where it is not the one that answers, and why. ``look_up`` completes items
+    from live services; without it nothing is asked.
     """
     schema = {"$ref": "#/components/schemas/Problem"}
     problems: dict[str | int | HTTPStatus, Any] = {
@@ -83,7 +91,7 @@ def make_api(current: Current, refused: Callable[[], Refusal | None] = lambda: N
     api.before_request(_check_request)
     _add_operations(api, current, refused)
     _add_items(api, current)
-    _add_matches(api, current)
+    _add_matches(api, current, look_up or ItemLookUp(Keys()))
     return api
 
 
@@ -123,7 +131,7 @@ def _add_items(api: APIBlueprint, current: Current) -> None:
         return _item(current(), "movies", path.id)
 
 
-def _add_matches(api: APIBlueprint, current: Current) -> None:
+def _add_matches(api: APIBlueprint, current: Current, look_up: ItemLookUp) -> None:
     movies, tracks = schemas.MovieMatches, schemas.TrackMatches
 
     @api.get("/v1/tracks/<id>/movies", tags=[_SONGS], summary="Films for a song", responses={200: movies})
@@ -145,7 +153,10 @@ def _add_matches(api: APIBlueprint, current: Current) -> None:
     @api.post("/v1/search", tags=[_SEARCH], summary="Search", responses={200: schemas.Matches})
     def search(body: SearchBody) -> Json:
         query = body.to_query()
-        return schemas.show_answer(query, current().find(query))
+        wanted = [item.look_up for item in body.items]
+        items, outcomes = look_up.complete(query.items, wanted)
+        query = replace(query, items=items)
+        return schemas.show_answer(query, current().find(query), outcomes)
 
     @api.get("/v1/relevance", tags=[_SEARCH], summary="Relevance card", responses={200: schemas.Relevance})
     def relevance(query: NoQuery) -> Json:  # noqa: ARG001

@@ -15,6 +15,7 @@ from server.api import StrictJson, make_api
 from server.audio_api import add_audio
 from server.feedback_api import add_feedback
 from server.headers import register_headers
+from server.item_look_up import ItemLookUp
 from server.leases import Lease
 from server.live_search import LiveSearch, open_search
 from server.logs import configure_logs, register_logs
@@ -69,7 +70,7 @@ def create_app(settings: Settings, search: Search | None = None, open_now: bool 
     def current() -> Search:
         return _lease(live)
 
-    api = make_api(current, lambda: live.refused)
+    api = make_api(current, lambda: live.refused, ItemLookUp(settings.keys))
     add_playlist(app, api, current, settings.max_playlist_bytes)
     add_picks(api, current)
     add_map(api, current)

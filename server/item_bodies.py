@@ -28,6 +28,8 @@ _Names = Annotated[list[_Name], Field(max_length=MAX_NAMES)]
 _Year = Annotated[int, Field(ge=1000, le=3000)]
 _Share = Annotated[float, Field(ge=0, description="on the catalogue's own scale; plays no part in a search")]
 
+#: Fields that say nothing about an item.
+_NO_PARTS = frozenset({"kind", "look_up"})
 #: Parts that a record keeps as they are.
 _TRACK_PARTS = ("title", "artists", "album", "genres", "tags", "year", "decade", "duration_ms", "popularity")
 _MOVIE_PARTS = ("title", "year", "genres", "keywords", "overview", "tagline", "language", "popularity")
@@ -54,11 +56,18 @@ class _ItemBody(BaseModel):
     genres: _Names = []
     year: _Year | None = None
     popularity: _Share | None = None
+    look_up: bool = Field(
+        default=False,
+        description="fill in what is not given from Spotify, TMDb or OMDb, where the server has a key for them; "
+        "title, first artist and year are sent there",
+    )
 
     @model_validator(mode="after")
     def _check_parts(self) -> Self:
-        if not any(_says(getattr(self, name)) for name in type(self).model_fields if name != "kind"):
+        if not any(_says(getattr(self, name)) for name in type(self).model_fields if name not in _NO_PARTS):
             raise PydanticCustomError("empty_item", "give at least one part beside kind")
+        if self.look_up and self.title is None:
+            raise PydanticCustomError("look_up_untitled", "look_up needs a title")
         return self
 
     def _parts(self, names: Sequence[str]) -> dict[str, Any]:

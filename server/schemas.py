@@ -17,6 +17,7 @@ from indexer.catalogue.records import Medium, Movie, Track
 from indexer.filter_columns import NO_FILTERS, Facets, Filters
 from indexer.space import Dials
 from server.item_bodies import Items, name_items, show_item_asked
+from server.item_look_up import LookedUp
 from server.search import GOOD_MATCH, METHODS, SEGUE, Answer, Hit, Query
 from server.settings import (
     MAX_ID_LENGTH,
@@ -494,15 +495,18 @@ def _show_items(query: Query, unread: Sequence[Sequence[str]]) -> list[dict[str,
     return [show_item_asked(item, names) for item, names in zip(query.items, parts, strict=True)]
 
 
-def show_answer(query: Query, answer: Answer) -> dict[str, Any]:
-    """Spell out the reply to a query; with facets where the answer has them."""
-    shown = {
+def show_answer(query: Query, answer: Answer, looked_up: Sequence[LookedUp | None] = ()) -> dict[str, Any]:
+    """Spell out the reply to a query; with facets where the answer has them, and what came of look-ups of items."""
+    shown: dict[str, Any] = {
         "index_version": answer.index_version,
         "query": show_query(query, answer.unread),
         "total": answer.total,
         "good_match": answer.good_match,
         "results": [show_hit(hit) for hit in answer.hits],
     }
+    for item, outcome in zip(shown["query"].get("items", ()), looked_up, strict=False):
+        if outcome is not None:
+            item["looked_up"] = outcome.show()
     if answer.facets is not None:
         shown["facets"] = show_facets(answer.facets)
     return shown

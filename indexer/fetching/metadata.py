@@ -93,13 +93,15 @@ class CachedSource(Generic[Record]):
 class Metadata:
     """The sources that there are keys for, in the order in which they are worth asking. Close it after use."""
 
-    def __init__(self, keys: Keys, downloader: Downloader | None = None) -> None:
-        """``downloader``: for tests; by default one that may ask these services and nobody else.
+    def __init__(
+        self, keys: Keys, downloader: Downloader | None = None, limits: Limits = LOOK_UP_LIMITS
+    ) -> None:
+        """``downloader``: for tests; by default one that may ask these services and nobody else, within ``limits``.
 
         Raises ``MissingLibrary`` where spotipy is needed and not installed.
         """
         self._downloader = downloader or Downloader(
-            HostPolicy(frozenset({TMDB_API, OMDB_API, SPOTIFY_API, SPOTIFY_ACCOUNTS})), LOOK_UP_LIMITS
+            HostPolicy(frozenset({TMDB_API, OMDB_API, SPOTIFY_API, SPOTIFY_ACCOUNTS})), limits
         )
         self.films: tuple[MetadataSource[Movie], ...] = ()
         self.songs: tuple[MetadataSource[Track], ...] = ()
