@@ -18,13 +18,13 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from indexer.catalogue.records import Medium
 from indexer.errors import QueryError, UnknownItem, VersionChanged, VersionError
 from indexer.fetching.keys import Keys
-from server import schemas
+from server import replies, reply_schemas
 from server.item_look_up import ItemLookUp
 from server.leases import Current
 from server.problems import FieldError, ItemNotFound, RequestRefused
 from server.refusals import Refusal, VersionRefused
 from server.reply_cache import keep_replies
-from server.schemas import ItemPath, LookUpQuery, MatchQuery, NoQuery, SearchBody
+from server.request_schemas import ItemPath, LookUpQuery, MatchQuery, NoQuery, SearchBody
 from server.search import Query, Search
 
 Json = dict[str, Any]
@@ -50,7 +50,7 @@ class StrictJson(DefaultJSONProvider):
     def response(self, *args: Any, **kwargs: Any) -> Response:
         """Reply with JSON, written by orjson: numbers take the standard library longer than all else of a search.
 
-        It writes null for NaN and infinity; replies refuse those where they come from (``schemas.check_number``).
+        It writes null for NaN and infinity; replies refuse those where they come from (``replies.check_number``).
         """
         shown = self._prepare_response_obj(args, kwargs)
         try:
@@ -96,12 +96,15 @@ def make_api(
 
 
 def _add_operations(api: APIBlueprint, current: Current, refused: Callable[[], Refusal | None]) -> None:
-    @api.get("/healthz", tags=[_OPERATIONS], summary="The server runs", responses={200: schemas.Health})
+    @api.get("/healthz", tags=[_OPERATIONS], summary="The server runs", responses={200: reply_schemas.Health})
     def healthz() -> Json:
         return {"status": "ok"}
 
     @api.get(
-        "/readyz", tags=[_OPERATIONS], summary="The server can answer", responses={200: schemas.Readiness}
+        "/readyz",
+        tags=[_OPERATIONS],
+        summary="The server can answer",
+        responses={200: reply_schemas.Readiness},
     )
     def readyz() -> Json:
         refusal = refused()
@@ -114,25 +117,25 @@ def _add_operations(api: APIBlueprint, current: Current, refused: Callable[[], R
 
 
 def _add_items(api: APIBlueprint, current: Current) -> None:
-    @api.get("/v1/tracks", tags=[_SONGS], summary="Look up songs", responses={200: schemas.FoundTracks})
+    @api.get("/v1/tracks", tags=[_SONGS], summary="Look up songs", responses={200: reply_schemas.FoundTracks})
     def look_up_tracks(query: LookUpQuery) -> Json:
         return _look_up(current(), "tracks", query)
 
-    @api.get("/v1/movies", tags=[_FILMS], summary="Look up films", responses={200: schemas.FoundMovies})
+    @api.get("/v1/movies", tags=[_FILMS], summary="Look up films", responses={200: reply_schemas.FoundMovies})
     def look_up_movies(query: LookUpQuery) -> Json:
         return _look_up(current(), "movies", query)
 
-    @api.get("/v1/tracks/<id>", tags=[_SONGS], summary="One song", responses={200: schemas.TrackReply})
+    @api.get("/v1/tracks/<id>", tags=[_SONGS], summary="One song", responses={200: reply_schemas.TrackReply})
     def track(path: ItemPath, query: NoQuery) -> Json:  # noqa: ARG001
         return _item(current(), "tracks", path.id)
 
-    @api.get("/v1/movies/<id>", tags=[_FILMS], summary="One film", responses={200: schemas.MovieReply})
+    @api.get("/v1/movies/<id>", tags=[_FILMS], summary="One film", responses={200: reply_schemas.MovieReply})
     def movie(path: ItemPath, query: NoQuery) -> Json:  # noqa: ARG001
         return _item(current(), "movies", path.id)
 
 
 def _add_matches(api: APIBlueprint, current: Current, look_up: ItemLookUp) -> None:
-    movies, tracks = schemas.MovieMatches, schemas.TrackMatches
+    movies, tracks = reply_schemas.MovieMatches, reply_schemas.TrackMatches
 
     @api.get("/v1/tracks/<id>/movies", tags=[_SONGS], summary="Films for a song", responses={200: movies})
     def movies_for_track(path: ItemPath, query: MatchQuery) -> Json:
@@ -150,25 +153,27 @@ def _add_matches(api: APIBlueprint, current: Current, look_up: ItemLookUp) -> No
     def similar_movies(path: ItemPath, query: MatchQuery) -> Json:
         return _match(current(), "movies", path.id, "movies", query)
 
-    @api.post("/v1/search", tags=[_SEARCH], summary="Search", responses={200: schemas.Matches})
+    @api.post("/v1/search", tags=[_SEARCH], summary="Search", responses={200: reply_schemas.Matches})
     def search(body: SearchBody) -> Json:
         query = body.to_query()
         wanted = [item.look_up for item in body.items]
         items, outcomes = look_up.complete(query.items, wanted)
         query = replace(query, items=items)
-        return schemas.show_answer(query, current().find(query), outcomes)
+        return replies.show_answer(query, current().find(query), outcomes)
 
-    @api.get("/v1/relevance", tags=[_SEARCH], summary="Relevance card", responses={200: schemas.Relevance})
+    @api.get(
+        "/v1/relevance", tags=[_SEARCH], summary="Relevance card", responses={200: reply_schemas.Relevance}
+    )
     def relevance(query: NoQuery) -> Json:  # noqa: ARG001
-        return schemas.show_relevance(current().name, current().manifest)
+        return replies.show_relevance(current().name, current().manifest)
 
 
 def _look_up(search: Search, medium: Medium, query: LookUpQuery) -> Json:
     found = search.look_up(medium, query.q, query.limit)
     results = []
     for rank, (score, item) in enumerate(found, start=1):
-        score = schemas.check_number(score)
-        results.append({"id": item.id, "rank": rank, "score": score, **schemas.show_item(item)})
+        score = replies.check_number(score)
+        results.append({"id": item.id, "rank": rank, "score": score, **replies.show_item(item)})
     return {
         "index_version": search.name,
         "query": {"q": query.q, "limit": query.limit},
@@ -179,7 +184,7 @@ def _look_up(search: Search, medium: Medium, query: LookUpQuery) -> Json:
 
 def _item(search: Search, medium: Medium, id: str) -> Json:
     with item_in_address():
-        return {"index_version": search.name, **schemas.show_item(search.item(medium, id))}
+        return {"index_version": search.name, **replies.show_item(search.item(medium, id))}
 
 
 def _match(search: Search, medium: Medium, id: str, target: Medium, given: MatchQuery) -> Json:
@@ -195,7 +200,7 @@ def _match(search: Search, medium: Medium, id: str, target: Medium, given: Match
         index_version=given.index_version or "",
     )
     with item_in_address():
-        return schemas.show_answer(query, search.find(query))
+        return replies.show_answer(query, search.find(query))
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from pydantic import BaseModel, Field, create_model
 from indexer.errors import SoundTooLarge
 from indexer.sound.containers import MOST_BYTES, tell_container
 from indexer.sound.listening import Heard, check_libraries
-from server import schemas
+from server import replies, reply_schemas
 from server.audio import Listener
 from server.leases import Current
-from server.schemas import MatchQuery
+from server.request_schemas import MatchQuery
 from server.search import Query
 
 _SONGS = Tag(name="songs")
@@ -58,7 +58,7 @@ class HeardAudio(BaseModel):
 
 AudioMatches = create_model(
     "AudioMatches",
-    __base__=schemas.MovieMatches,
+    __base__=reply_schemas.MovieMatches,
     audio=(HeardAudio, Field(description="what was heard in the file")),
 )
 
@@ -94,7 +94,7 @@ def add_audio(app: Flask, api: APIBlueprint, current: Current) -> None:
             facets=query.facets,
             index_version=query.index_version or "",
         )
-        return {"audio": show_heard(upload.heard), **schemas.show_answer(asked, search.find(asked))}
+        return {"audio": show_heard(upload.heard), **replies.show_answer(asked, search.find(asked))}
 
 
 def show_heard(heard: Heard) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from indexer.catalogue.records import Medium
 from indexer.errors import QueryError, UnknownItem, VersionChanged
 from indexer.feedback import Judgement, Said
-from server.schemas import Id, SearchBody
+from server.request_schemas import Id, SearchBody
 from server.search import METHODS, SEGUE, Search
 from server.settings import MAX_LIMIT, MAX_OFFSET
 

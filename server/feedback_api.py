@@ -18,7 +18,7 @@ from server.feedback import FeedbackBody, FeedbackReply, TallyReply, judge
 from server.feedback_rate import FeedbackRate
 from server.feedback_store import FeedbackStore
 from server.leases import Current
-from server.schemas import NoQuery
+from server.request_schemas import NoQuery
 from server.settings import OFF, Settings
 
 _TAG = Tag(name="feedback", description="what people say of results")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from indexer.catalogue.records import Medium
 from indexer.errors import VersionChanged
 from indexer.space import MEDIA
-from server import schemas
+from server import replies, reply_schemas, request_schemas
 from server.leases import Current
 from server.map_points import FAMILIES, UNKNOWN, MapPoints
 from server.problems import FieldError, ItemNotFound, RequestRefused
@@ -32,7 +32,7 @@ _DESCRIPTION = (
 )
 
 
-class PointsQuery(schemas.Parameters):
+class PointsQuery(request_schemas.Parameters):
     """Which points, of which version."""
 
     model_config = ConfigDict(extra="forbid")
@@ -57,25 +57,25 @@ class PlacesBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    movies: list[schemas.Id] = Field(default_factory=list, max_length=MAX_IDS)
-    tracks: list[schemas.Id] = Field(default_factory=list, max_length=MAX_IDS)
+    movies: list[request_schemas.Id] = Field(default_factory=list, max_length=MAX_IDS)
+    tracks: list[request_schemas.Id] = Field(default_factory=list, max_length=MAX_IDS)
     index_version: str = Field(default="", max_length=MAX_ID_LENGTH, description="the version of the points")
 
 
-class PlacesReply(schemas.Versioned):
+class PlacesReply(reply_schemas.Versioned):
     """Numbers of points in the order asked; null for an id that is not known."""
 
     movies: list[int | None]
     tracks: list[int | None]
 
 
-class MapItems(schemas.Versioned):
+class MapItems(reply_schemas.Versioned):
     """The items of the points, in the order asked; each with its ``point`` and ``medium``."""
 
     results: list[dict[str, Any]]
 
 
-class Legend(schemas.Versioned):
+class Legend(reply_schemas.Versioned):
     """What the points mean."""
 
     movies: int = Field(description="films on the map")
@@ -92,7 +92,7 @@ def add_map(api: APIBlueprint, current: Current) -> None:
     }
 
     @api.get("/v1/map", tags=[_TAG], summary="All points", description=_DESCRIPTION, responses=binary)
-    def points(query: schemas.NoQuery) -> Response:  # noqa: ARG001
+    def points(query: request_schemas.NoQuery) -> Response:  # noqa: ARG001
         found = _points(current())
         is_packed = request.accept_encodings.best_match(["gzip"]) is not None
         reply = Response(found.packed if is_packed else found.body, mimetype=_BINARY)
@@ -105,7 +105,7 @@ def add_map(api: APIBlueprint, current: Current) -> None:
         return reply
 
     @api.get("/v1/map/legend", tags=[_TAG], summary="What points mean", responses={200: Legend})
-    def legend(query: schemas.NoQuery) -> dict[str, Any]:  # noqa: ARG001
+    def legend(query: request_schemas.NoQuery) -> dict[str, Any]:  # noqa: ARG001
         search = current()
         found = _points(search)
         landmarks = [
@@ -134,7 +134,7 @@ def add_map(api: APIBlueprint, current: Current) -> None:
                 message = f"there is no point {number}; the last is {sum(found.sizes.values()) - 1}"
                 raise RequestRefused([FieldError(field="points", message=message)]) from error
             item = search.items_at(medium, [row])[0]
-            results.append({"point": number, "medium": medium, **schemas.show_item(item)})
+            results.append({"point": number, "medium": medium, **replies.show_item(item)})
         return {"index_version": search.name, "results": results}
 
     @api.post("/v1/map/places", tags=[_TAG], summary="Points of items", responses={200: PlacesReply})

@@ -16,7 +16,7 @@ from indexer.errors import SegueError
 from server.api import item_in_address
 from server.leases import Current
 from server.problems import describe_problem, find_status
-from server.schemas import link_to
+from server.replies import link_to
 from server.search import GOOD_MATCH, Answer, Query, Search
 from server.settings import MAX_ID_LENGTH, MAX_OFFSET, MAX_TEXT, Settings
 

@@ -9,13 +9,13 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.catalogue.records import Medium
-from server import schemas
+from server import replies, request_schemas
 from server.leases import Current
 
 _TAG = Tag(name="search", description="songs, films and words combined")
 
 
-class PicksQuery(schemas.Parameters):
+class PicksQuery(request_schemas.Parameters):
     """Which items, and which page of them."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -43,5 +43,5 @@ def add_picks(api: APIBlueprint, current: Current) -> None:
         return {
             "index_version": search.name,
             "pages": pages,
-            "results": [schemas.show_item(item) for item in items],
+            "results": [replies.show_item(item) for item in items],
         }

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from indexer.catalogue.records import Medium, Track
 from indexer.playlists.reading import MAX_LINES, MAX_PLAYLIST
 from indexer.playlists.resolving import LEAST_CONFIDENCE, Resolution
-from server import schemas
-from server.schemas import SearchBody, WantedBody
+from server import replies, reply_schemas
+from server.request_schemas import SearchBody, WantedBody
 from server.search import Answer, Query
 
 _EXAMPLES: dict[str, Any] = {
@@ -77,7 +77,7 @@ class UnresolvedLine(BaseModel):
 
 PlaylistMatches = create_model(
     "PlaylistMatches",
-    __base__=schemas.Matches,
+    __base__=reply_schemas.Matches,
     resolved=(
         list[ResolvedLine],
         Field(
@@ -110,7 +110,7 @@ def show_resolution(resolution: Resolution) -> dict[str, Any]:
 
 def show_reply(query: Query, answer: Answer, resolution: Resolution) -> dict[str, Any]:
     """Spell out the whole reply: which lines were found first, then the results as in a search."""
-    shown = schemas.show_answer(query, answer)
+    shown = replies.show_answer(query, answer)
     head = {name: shown.pop(name) for name in ("index_version", "query")}
     return {**head, **show_resolution(resolution), **shown}
 
@@ -118,10 +118,10 @@ def show_reply(query: Query, answer: Answer, resolution: Resolution) -> dict[str
 def _show_song(track: Track, confidence: float) -> dict[str, Any]:
     return {
         "id": track.id,
-        "confidence": schemas.check_number(confidence),
+        "confidence": replies.check_number(confidence),
         "title": track.title,
         "artists": list(track.artists),
         "album": track.album,
         "year": track.year,
-        "listen": schemas.link_to(track),
+        "listen": replies.link_to(track),
     }

@@ -5,7 +5,7 @@ from html import unescape
 from typing import Any
 
 from server.app import create_app
-from server.schemas import SearchBody
+from server.request_schemas import SearchBody
 from server.settings import Settings
 
 
