@@ -1,33 +1,9 @@
-"""The evaluation run: methods against known pairs and labels, over whole galleries (see ``docs/evaluation.md``).
-
-``Evaluation.to_dict()`` is what ``--json`` writes::
-
-    {"format": 1, "settings": {…}, "galleries": {"movies": n, "tracks": n},
-     "pairs": {"pairs": n, "movies": n, "tracks": n, …counts of the pairs file},
-     "directions": [{"method", "source", "target", "gallery", "supported": true, "pairs", "queries",
-                     "recall": {"1": I, "10": I, "100": I}, "mrr": I, "ndcg10": I,
-                     "median_percentile": I, "median_peer_percentile": I,
-                     "lists": {"lists", "length", "gallery", "distinct_per_slot": I, "distinct_if_random": x,
-                               "distinct_by_position": I, "largest_hub": I, "gini": I, "skewness": I,
-                               "diversity": I or null, "most_common": [x, …]},
-                     "calibration": {"true_pairs", "random_pairs", "ece15": I, "ece10": I,
-                                     "curve": [{"mean", "rate", "count", "weight"}, …]} or null},
-                    {"method", "source", "target", "gallery", "supported": false, "reason"}, …],
-     "comparisons": [{"method", "reference", "source", "target", "gallery", "measure": "recall@10", "pairs",
-                      "difference": I, "ratio": I, "p", "p_holm"}, …],
-     "labels": [{"task", "method", "measure", "figure": I, "gallery", "queries", "examples"}, …],
-     "facts": {method: {name: value, …}, …}}
-
-with ``I`` = ``{"value", "low", "high"}``, a 95 % interval, and null for what is not finite (a ratio to nothing).
-"""
+"""The evaluation run: methods against known pairs, over whole galleries (see ``docs/evaluation.md``)."""
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, field, fields, is_dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,8 +11,18 @@ import numpy.typing as npt
 
 from indexer import metrics
 from indexer.catalogue.records import Medium
-from indexer.errors import InputError, MissingColumn, UnreadableFile, UnsupportedQuery
-from indexer.metrics import ClusterBootstrap, Interval, ReliabilityBin
+from indexer.errors import InputError, UnsupportedQuery
+from indexer.evaluation_pairs import Pairs
+from indexer.evaluation_results import (
+    Calibration,
+    Comparison,
+    Direction,
+    Evaluation,
+    ListFigures,
+    Settings,
+    Unsupported,
+)
+from indexer.metrics import ClusterBootstrap, Interval
 
 Floats = npt.NDArray[np.float32]
 Floats64 = npt.NDArray[np.float64]
@@ -70,207 +56,6 @@ class Gallery:
     def items(self) -> int:
         """How many items are ranked."""
         return len(self.popularity)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How an evaluation is run. ``reference``: every other method is tested against it (else the first method)."""
-
-    seed: int = 0
-    draws: int = 1000
-    flips: int = 10_000
-    random_queries: int = 1000
-    list_length: int = 10
-    peer_share: float = 0.05
-    reference: str = "segue"
-    #: Scores held at a time; 16 million float32 are 64 MB.
-    cells: int = 16_000_000
-
-
-# --- pairs ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Known pairs as rows of the catalogue, each once; ``counts`` says what became of the file's lines."""
-
-    movie_rows: Rows
-    track_rows: Rows
-    counts: Mapping[str, int] = field(default_factory=dict)
-
-
-def read_pairs(path: Path, movie_rows: Mapping[str, int], track_rows: Mapping[str, int]) -> Pairs:
-    """Read a CSV with the columns ``tmdb_id`` and ``track_id``; the mappings give the catalogue's row of an id.
-
-    Counts: ``lines``, ``unmatched_lines``, ``unmatched_movie_ids``, ``unmatched_track_ids``, ``repeated_lines``.
-    Raises ``UnreadableFile``, ``MissingColumn``, and ``InputError`` where no pair is left.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            header = reader.fieldnames or []
-            missing = [name for name in ("tmdb_id", "track_id") if name not in header]
-            if missing:
-                raise MissingColumn(f"{path.name} has no column {' and no column '.join(missing)}")
-            lines = [((line["tmdb_id"] or "").strip(), (line["track_id"] or "").strip()) for line in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UnreadableFile(f"{path.name} cannot be read as a CSV file: {error}") from error
-    if not lines:
-        raise InputError(f"{path.name} holds no pairs")
-    found = [(movie_rows[m], track_rows[t]) for m, t in lines if m in movie_rows and t in track_rows]
-    if not found:
-        raise InputError(f"{path.name}: none of its {len(lines)} pairs has both its film and its song here")
-    counts = {
-        "lines": len(lines),
-        "unmatched_lines": len(lines) - len(found),
-        "unmatched_movie_ids": len({m for m, _ in lines if m not in movie_rows}),
-        "unmatched_track_ids": len({t for _, t in lines if t not in track_rows}),
-        "repeated_lines": len(found) - len(set(found)),
-    }
-    unique = np.array(sorted(set(found)), dtype=np.int64)
-    return Pairs(unique[:, 0], unique[:, 1], counts)
-
-
-def leave_out_trained(
-    pairs: Pairs,
-    movie_ids: Sequence[str],
-    artists: Sequence[Collection[str]],
-    trained_movies: Set[str],
-    trained_artists: Set[str],
-) -> Pairs:
-    """Leave out pairs whose film, or any of whose artists, the version was trained on.
-
-    ``movie_ids`` and ``artists`` are by row; artists are compared without regard to case. Adds the counts
-    ``trained_movie_pairs`` and ``trained_artist_pairs`` (a pair of both counts in both). Raises ``InputError``
-    where none is left.
-    """
-    names = {artist.casefold() for artist in trained_artists}
-    of_movie = np.array([movie_ids[row] in trained_movies for row in pairs.movie_rows], dtype=bool)
-    of_artist = np.array(
-        [any(a.casefold() in names for a in artists[row]) for row in pairs.track_rows], dtype=bool
-    )
-    kept = ~(of_movie | of_artist)
-    if not kept.any():
-        raise InputError("no pair is left: the version was trained on the film or an artist of each")
-    counts = {
-        **pairs.counts,
-        "trained_movie_pairs": int(of_movie.sum()),
-        "trained_artist_pairs": int(of_artist.sum()),
-    }
-    return Pairs(pairs.movie_rows[kept], pairs.track_rows[kept], counts)
-
-
-# --- results -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ListFigures:
-    """Top lists of random queries: how many, how long, over how many items, and how varied. ``docs/evaluation.md``."""
-
-    lists: int
-    length: int
-    gallery: int
-    distinct_per_slot: Interval
-    distinct_if_random: float
-    distinct_by_position: Interval
-    largest_hub: Interval
-    gini: Interval
-    skewness: Interval
-    diversity: Interval | None
-    most_common: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Match scores against what is so, true and random pairs at equal priors, in 15 and in 10 bins of equal width."""
-
-    true_pairs: int
-    random_pairs: int
-    ece15: Interval
-    ece10: Interval
-    curve: tuple[ReliabilityBin, ...]
-
-
-@dataclass(frozen=True)
-class Direction:
-    """One method in one direction."""
-
-    method: str
-    source: Medium
-    target: Medium
-    gallery: int
-    pairs: int
-    queries: int
-    recall: Mapping[str, Interval]
-    mrr: Interval
-    ndcg10: Interval
-    median_percentile: Interval
-    median_peer_percentile: Interval
-    lists: ListFigures
-    calibration: Calibration | None
-    supported: bool = True
-
-
-@dataclass(frozen=True)
-class Unsupported:
-    """A direction that a method does not have, and why."""
-
-    method: str
-    source: Medium
-    target: Medium
-    gallery: int
-    reason: str
-    supported: bool = False
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The reference against another method on the same pairs: difference and ratio are reference to method."""
-
-    method: str
-    reference: str
-    source: Medium
-    target: Medium
-    gallery: int
-    measure: str
-    pairs: int
-    difference: Interval
-    ratio: Interval
-    p: float
-    p_holm: float
-
-
-@dataclass(frozen=True)
-class LabelFigure:
-    """One figure of an evaluation against people's labels."""
-
-    task: str
-    method: str
-    measure: str
-    figure: Interval
-    gallery: int
-    queries: int
-    examples: int
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """All that one run found; ``labels`` and methods' ``facts`` are added with ``dataclasses.replace``."""
-
-    settings: Settings
-    galleries: Mapping[Medium, int]
-    pairs: Mapping[str, int]
-    directions: tuple[Direction | Unsupported, ...]
-    comparisons: tuple[Comparison, ...]
-    labels: tuple[LabelFigure, ...] = ()
-    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, in the shape at the top of this module."""
-        return {"format": 1, **{f.name: _plain(getattr(self, f.name)) for f in fields(self)}}
-
-
-# --- the run -------------------------------------------------------------------------------------------------
 
 
 def evaluate(
@@ -488,15 +273,3 @@ def _calibration(
 
     curve = tuple(metrics.reliability_curve(said, true, weights, 10))
     return Calibration(count, count, error(15), error(10), curve)
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from indexer import metrics
 from indexer.errors import InputError
-from indexer.evaluate import LabelFigure, Settings
+from indexer.evaluation_results import LabelFigure, Settings
 from indexer.metrics import ClusterBootstrap
 
 Floats = npt.NDArray[np.float32]

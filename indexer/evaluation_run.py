@@ -25,22 +25,11 @@ from indexer.errors import (
     UnsupportedQuery,
     VersionDamaged,
 )
-from indexer.evaluate import (
-    DIRECTIONS,
-    Direction,
-    Evaluation,
-    Gallery,
-    LabelFigure,
-    Pairs,
-    Scorer,
-    Settings,
-    Unsupported,
-    evaluate,
-    leave_out_trained,
-    read_pairs,
-)
+from indexer.evaluate import DIRECTIONS, Gallery, Scorer, evaluate
 from indexer.evaluation_labels import evaluate_emotion_words, evaluate_mood, evaluate_tags
+from indexer.evaluation_pairs import Pairs, leave_out_trained, read_pairs
 from indexer.evaluation_report import page
+from indexer.evaluation_results import Direction, Evaluation, LabelFigure, Settings, Unsupported
 from indexer.evaluation_similar import evaluate_similar
 from indexer.evaluation_table import format_table
 from indexer.index_version import IndexVersion

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from indexer.catalogue.records import Track
 from indexer.errors import UnsupportedQuery
-from indexer.evaluate import LabelFigure, Scorer, Settings
+from indexer.evaluate import Scorer
+from indexer.evaluation_results import LabelFigure, Settings
 from indexer.metrics import ClusterBootstrap, top_rows
 from indexer.title_lookup import make_key
 

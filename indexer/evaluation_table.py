@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from indexer.evaluate import CUTS, DIRECTIONS, Direction, Evaluation, Unsupported
+from indexer.evaluate import CUTS, DIRECTIONS
+from indexer.evaluation_results import Direction, Evaluation, Unsupported
 from indexer.metrics import Interval
 
 _NAMES: dict[str, str] = {"movies": "film", "tracks": "song"}

@@ -9,18 +9,10 @@ import pytest
 
 from indexer.catalogue.records import Medium
 from indexer.errors import InputError, MissingColumn, UnreadableFile, UnsupportedQuery
-from indexer.evaluate import (
-    Direction,
-    Evaluation,
-    Gallery,
-    Pairs,
-    Settings,
-    Unsupported,
-    evaluate,
-    leave_out_trained,
-    read_pairs,
-)
+from indexer.evaluate import Gallery, evaluate
 from indexer.evaluation_labels import evaluate_emotion_words, evaluate_mood, evaluate_tags
+from indexer.evaluation_pairs import Pairs, leave_out_trained, read_pairs
+from indexer.evaluation_results import Direction, Evaluation, Settings, Unsupported
 from indexer.evaluation_table import format_table
 from indexer.metrics import Interval
 

@@ -17,7 +17,7 @@ from indexer import index_version as versions
 from indexer import methods, metrics
 from indexer.catalogue.records import Movie, Track
 from indexer.errors import ConfigError, InputError, MissingColumn, UnreadableFile, VersionDamaged
-from indexer.evaluate import Direction, Settings
+from indexer.evaluation_results import Direction, Settings
 from indexer.evaluation_run import EvaluationFiles, Run, SegueMethod, _Contents, run_evaluation
 from indexer.index_version import IndexVersion, open_version
 from indexer.methods.popularity import Popularity

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from indexer import index_version as versions
 from indexer.catalogue.records import Medium, Track
 from indexer.errors import UnsupportedQuery
-from indexer.evaluate import LabelFigure, Settings
+from indexer.evaluation_results import LabelFigure, Settings
 from indexer.evaluation_run import EvaluationFiles, run_evaluation
 from indexer.evaluation_similar import CHANCE, SAME_ARTIST, SHARED_TAGS, evaluate_similar
 from indexer.index_version import open_version

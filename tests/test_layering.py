@@ -45,7 +45,7 @@ LAYERS = [
     ["indexer.unseen"],
     ["indexer.map_layout"],
     ["indexer.index_version"],
-    ["indexer.encoding", "indexer.evaluate"],
+    ["indexer.encoding", "indexer.evaluation_results", "indexer.evaluation_pairs", "indexer.evaluate"],
     [
         "indexer.evaluation_labels",
         "indexer.evaluation_table",

@@ -15,7 +15,9 @@ from indexer.catalogue.catalogue import Catalogue
 from indexer.catalogue.records import MOVIE_COLUMNS, TRACK_COLUMNS
 from indexer.catalogue.report import CleaningReport
 from indexer.errors import MissingMaterial, MissingModel, UnsupportedQuery
-from indexer.evaluate import Gallery, Pairs, Settings, evaluate
+from indexer.evaluate import Gallery, evaluate
+from indexer.evaluation_pairs import Pairs
+from indexer.evaluation_results import Settings
 from indexer.mel.network import FEATURES
 from indexer.mel.readings import open_cache
 from indexer.mel.training import Trained
