@@ -1,4 +1,4 @@
-"""``python -m indexer fetch posters · covers · …``: what comes from the net, from named hosts only."""
+"""``python -m indexer fetch posters · covers · movielens · …``: what comes from the net, from named hosts only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.commands import AddCommand, fetch_lyrics
+from indexer.commands import AddCommand, fetch_data, fetch_lyrics
 from indexer.commands.option_values import positive, seconds
 from indexer.errors import ConfigError, FetchFailed
 
@@ -26,12 +26,12 @@ _WIDTHS = ("w92", "w154", "w185", "w342", "w500", "w780", "original")
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
 
 #: Sources with a module of their own, as listed by ``fetch --help``; each adds its subcommand like a command.
-_MORE_SOURCES: tuple[Callable[[AddCommand], None], ...] = (fetch_lyrics.add_to,)
+_MORE_SOURCES: tuple[Callable[[AddCommand], None], ...] = (fetch_lyrics.add_to, fetch_data.add_to)
 
 
 def add_to(command: AddCommand) -> None:
     """Add ``fetch`` with one subcommand for each thing that can be fetched."""
-    parser = command("fetch", _run, "Fetch posters, covers and the like from the net, resumable.")
+    parser = command("fetch", _run, "Fetch data sets, posters, covers and the like from the net, resumable.")
     sources = parser.add_subparsers(required=True, metavar="WHAT")
 
     def source(name: str, run: Callable[[argparse.Namespace], None], about: str) -> argparse.ArgumentParser:

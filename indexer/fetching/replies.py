@@ -22,7 +22,10 @@ _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a host sent. ``url`` is the last after redirects; ``location`` is set for a redirect alone."""
+    """What a host sent. ``url`` is the last after redirects; ``location`` is set for a redirect alone.
+
+    ``content_range``: that header, where only a part of the file was asked for.
+    """
 
     url: str
     status: int
@@ -30,6 +33,7 @@ class Reply:
     body: bytes = b""
     location: str | None = None
     attempts: int = 1
+    content_range: str = ""
 
 
 def plain(text: str) -> str:
@@ -83,4 +87,5 @@ def read_body(response: BaseHTTPResponse, url: str, types: Collection[str], size
         if size_bytes > size_most_bytes:
             raise FetchFailed("too-large", f"more than {size_most_bytes} bytes", is_final=True)
         parts.append(part)
-    return Reply(url, response.status, kind, b"".join(parts))
+    content_range = headers.get("Content-Range", "")
+    return Reply(url, response.status, kind, b"".join(parts), content_range=content_range)

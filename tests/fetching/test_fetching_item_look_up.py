@@ -117,7 +117,10 @@ def test_nobody_is_asked_about_items_that_do_not_want_it(look_up, services):
     [
         (answer({"results": []}), "no service knows it"),
         (answer({}, 500), "TMDb could not be asked (status-500)"),
-        (answer({"status_code": 7, "status_message": "Invalid API key"}, 401), "TMDb could not be asked (key)"),
+        (
+            answer({"status_code": 7, "status_message": "Invalid API key"}, 401),
+            "TMDb could not be asked (key)",
+        ),
         (close_at_once, "TMDb could not be asked (connection)"),
     ],
 )
