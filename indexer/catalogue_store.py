@@ -57,7 +57,14 @@ _SELECTS: dict[Medium, str] = {
     medium: f"""SELECT {", ".join(f'"{name}"' for name in kinds)}, row FROM {medium}"""
     for medium, kinds in _COLUMNS.items()
 }
+#: Columns that a row's names are made of.
+_NAMED_BY: dict[Medium, tuple[str, ...]] = {
+    "movies": ("title", "original_title", "year"),
+    "tracks": ("title", "artists", "year"),
+}
 _ROW_TYPE = np.dtype("<u4")
+#: Rows that are Python's objects at a time while they are written.
+_WRITTEN_AT_ONCE = 16_384
 #: Rows that are compared letter by letter, after ranking all by shared grams. In a long text the grams alone
 #: tell rows apart, and each comparison takes longer.
 _CANDIDATES = 300
@@ -67,6 +74,11 @@ _LONG_CHARS = 40
 _GRAMS = 64
 #: Where the text is a title with its artist, fewer do, and take half the time.
 _GRAMS_OF_NAMES = 24
+#: No more entries of posting lists are added up than this, once the lists of so many grams were: the commonest grams
+#: tell least apart and cost the most. 100,000 rows seldom have as many; of a million songs as much is found in half the
+#: time.
+_ENTRIES = 400_000
+_LEAST_GRAMS = 6
 #: Below this a row has nothing to do with the text.
 _LEAST_SCORE = 0.65
 #: Pages of the file are mapped, not copied; the system shares them between processes.
@@ -104,43 +116,45 @@ def write_store(path: Path, movies: pd.DataFrame, tracks: pd.DataFrame) -> None:
 
 
 def _write_medium(connection: sqlite3.Connection, medium: Medium, table: pd.DataFrame) -> None:
+    # Row by row from the table, so that a large catalogue is never held a second time as Python's objects.
     kinds = _COLUMNS[medium]
-    rows = list(_plain_rows(table, kinds))
-    _check_ids(medium, [cells[0] for cells in rows])
+    _check_ids(medium, (cells[0] for cells in _plain_rows(table, {"id": kinds["id"]})))
     columns = ", ".join(f'"{name}" {_SQL_TYPES[kind]}' for name, kind in kinds.items())
     connection.execute(f"CREATE TABLE {medium} (row INTEGER PRIMARY KEY, {columns})")
     marks = ", ".join("?" * (len(kinds) + 1))
     connection.executemany(
-        f"INSERT INTO {medium} VALUES ({marks})", ((row, *cells) for row, cells in enumerate(rows))
+        f"INSERT INTO {medium} VALUES ({marks})",
+        ((row, *cells) for row, cells in enumerate(_plain_rows(table, kinds))),
     )
     connection.execute(f"CREATE UNIQUE INDEX {medium}_by_id ON {medium} (id)")
     connection.execute(f"CREATE TABLE {medium}_other_ids (id TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID")
-    records = [dict(zip(kinds, cells, strict=True)) for cells in rows]
-    others = [
-        (other, row)
-        for row, cells in enumerate(records)
-        for other in str(cells.get("other_ids") or "").split(SEPARATOR)
-        if other
-    ]
-    # Of two songs that claim the same further id, the first keeps it.
-    connection.executemany(f"INSERT OR IGNORE INTO {medium}_other_ids VALUES (?, ?)", others)
-    _write_look_up(connection, medium, records)
+    if "other_ids" in kinds:
+        others = (
+            (other, row)
+            for row, cells in enumerate(_plain_rows(table, {"other_ids": kinds["other_ids"]}))
+            for other in str(cells[0] or "").split(SEPARATOR)
+            if other
+        )
+        # Of two songs that claim the same further id, the first keeps it.
+        connection.executemany(f"INSERT OR IGNORE INTO {medium}_other_ids VALUES (?, ?)", others)
+    _write_look_up(connection, medium, table)
 
 
 def _plain_rows(table: pd.DataFrame, kinds: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
-    columns: list[list[Any]] = []
-    for name, kind in kinds.items():
-        if name not in table.columns:
-            columns.append([None] * len(table))
-            continue
-        plain = _PLAIN[kind]
-        known = table[name].notna()
-        cells = zip(table[name], known, strict=True)
-        columns.append([plain(cell) if there and cell != "" else None for cell, there in cells])
-    return zip(*columns, strict=True)
+    for start in range(0, len(table), _WRITTEN_AT_ONCE):
+        part = table.iloc[start : start + _WRITTEN_AT_ONCE]
+        columns: list[list[Any]] = []
+        for name, kind in kinds.items():
+            if name not in part.columns:
+                columns.append([None] * len(part))
+                continue
+            plain = _PLAIN[kind]
+            cells = zip(part[name], part[name].notna(), strict=True)
+            columns.append([plain(cell) if there and cell != "" else None for cell, there in cells])
+        yield from zip(*columns, strict=True)
 
 
-def _check_ids(medium: Medium, ids: Sequence[str | None]) -> None:
+def _check_ids(medium: Medium, ids: Iterable[str | None]) -> None:
     seen: set[str] = set()
     for row, item in enumerate(ids):
         if item is None:
@@ -150,29 +164,30 @@ def _check_ids(medium: Medium, ids: Sequence[str | None]) -> None:
         seen.add(item)
 
 
-def _write_look_up(
-    connection: sqlite3.Connection, medium: Medium, records: Sequence[Mapping[str, Any]]
-) -> None:
+def _write_look_up(connection: sqlite3.Connection, medium: Medium, table: pd.DataFrame) -> None:
     postings: dict[str, array[int]] = {}
-    lines: list[tuple[int, str, str, int | None]] = []
-    sizes = np.zeros((2, len(records)), dtype="<u2")
-    for row, cells in enumerate(records):
-        names = _name(medium, cells)
-        lines.append((row, "\n".join(names.titles), "\n".join(names.people), names.year))
-        sizes[0, row] = len(list_grams(names.titles[0])) if names.titles else 0
-        sizes[1, row] = len(list_grams(names.people[0])) if names.people else 0
-        for gram in list_row_grams(names):
-            postings.setdefault(gram, array("I")).append(row)
+    sizes = np.zeros((2, len(table)), dtype="<u2")
+
+    def list_lines() -> Iterator[tuple[int, str, str, int | None]]:
+        kinds = {name: _COLUMNS[medium][name] for name in _NAMED_BY[medium]}
+        for row, cells in enumerate(_plain_rows(table, kinds)):
+            names = _name(medium, dict(zip(kinds, cells, strict=True)))
+            sizes[0, row] = len(list_grams(names.titles[0])) if names.titles else 0
+            sizes[1, row] = len(list_grams(names.people[0])) if names.people else 0
+            for gram in list_row_grams(names):
+                postings.setdefault(gram, array("I")).append(row)
+            yield row, "\n".join(names.titles), "\n".join(names.people), names.year
+
     connection.execute(
         f"CREATE TABLE {medium}_names (row INTEGER PRIMARY KEY, titles TEXT, people TEXT, year INTEGER)"
     )
-    connection.executemany(f"INSERT INTO {medium}_names VALUES (?, ?, ?, ?)", lines)
+    connection.executemany(f"INSERT INTO {medium}_names VALUES (?, ?, ?, ?)", list_lines())
     connection.execute(f"CREATE TABLE {medium}_grams (gram TEXT PRIMARY KEY, rows BLOB)")
     connection.executemany(
         f"INSERT INTO {medium}_grams VALUES (?, ?)",
         ((gram, np.array(rows, dtype=_ROW_TYPE).tobytes()) for gram, rows in sorted(postings.items())),
     )
-    ranking = (_rank_by_fame(records).tobytes(), sizes[0].tobytes(), sizes[1].tobytes())
+    ranking = (_rank_by_fame(table).tobytes(), sizes[0].tobytes(), sizes[1].tobytes())
     connection.execute(f"CREATE TABLE {medium}_ranking (fame BLOB, title_grams BLOB, person_grams BLOB)")
     connection.execute(f"INSERT INTO {medium}_ranking VALUES (?, ?, ?)", ranking)
 
@@ -184,16 +199,27 @@ def _name(medium: Medium, cells: Mapping[str, Any]) -> Names:
     return name_track(title, (cells["artists"] or "").split(SEPARATOR), cells["year"])
 
 
-def _rank_by_fame(records: Sequence[Mapping[str, Any]]) -> NDArray[np.uint32]:
+def _rank_by_fame(table: pd.DataFrame) -> NDArray[np.uint32]:
     """Place of every row by votes (films), then popularity; 0 = best known, unknown last, ties by row."""
-
-    def fame(row: int) -> tuple[float, float]:
-        votes, popularity = (records[row].get(name) for name in ("votes", "popularity"))
-        return (math.inf if votes is None else -votes, math.inf if popularity is None else -popularity)
-
-    places = np.empty(len(records), dtype=_ROW_TYPE)
-    places[sorted(range(len(records)), key=fame)] = np.arange(len(records), dtype=_ROW_TYPE)
+    fame = []
+    for name in ("popularity", "votes"):
+        known = table[name].to_numpy(np.float64, na_value=np.nan) if name in table.columns else np.nan
+        fame.append(np.where(np.isnan(known), np.inf, -np.asarray(known)) * np.ones(len(table)))
+    places = np.empty(len(table), dtype=_ROW_TYPE)
+    places[np.lexsort(fame)] = np.arange(len(table), dtype=_ROW_TYPE)
     return places
+
+
+def _choose_lists(known: Sequence[tuple[int, int]]) -> list[int]:
+    """The posting lists to read, of (number, bytes) from the shortest: as many as are worth their time."""
+    chosen: list[int] = []
+    entries = 0
+    for number, size_bytes in known:
+        entries += size_bytes // _ROW_TYPE.itemsize
+        if entries > _ENTRIES and len(chosen) >= _LEAST_GRAMS:
+            break
+        chosen.append(number)
+    return chosen
 
 
 def _split_keys(joined: str) -> tuple[str, ...]:
@@ -408,11 +434,15 @@ class CatalogueStore:
         """The rows that share most of the query's grams, rare ones counting more."""
         grams = json.dumps(sorted(query.grams()))
         with self._connection() as connection:
-            postings = connection.execute(
-                # SQLite knows a blob's length without reading it; only the chosen lists are read.
-                f"SELECT rows FROM {medium}_grams WHERE rowid IN (SELECT rowid FROM {medium}_grams"
-                " WHERE gram IN (SELECT value FROM json_each(?)) ORDER BY length(rows), gram LIMIT ?)",
+            # SQLite knows a blob's length without reading it; only the chosen lists are read.
+            known = connection.execute(
+                f"SELECT rowid, length(rows) FROM {medium}_grams WHERE gram IN (SELECT value FROM json_each(?))"
+                " ORDER BY length(rows), gram LIMIT ?",
                 (grams, most_grams),
+            ).fetchall()
+            chosen = json.dumps(_choose_lists(known))
+            postings = connection.execute(
+                f"SELECT rows FROM {medium}_grams WHERE rowid IN (SELECT value FROM json_each(?))", (chosen,)
             ).fetchall()
         ranking = self._rankings[medium]
         total = len(ranking.fame)

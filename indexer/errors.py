@@ -16,6 +16,7 @@
     ├── FeedbackOff          feedback is switched off
     ├── FeedbackTooOften     one client gives more feedback than it may
     ├── MissingLibrary       an optional library is not installed
+    ├── EncodingFailed       texts could not be encoded on Ray
     ├── MissingModel         model weights are not where they were looked for, or are not the expected ones
     ├── VersionError         an index version cannot be used
     │   ├── VersionNotFound  no such version, or none is published
@@ -23,6 +24,11 @@
     │   ├── VersionWorse     finds known pairs clearly worse than the served one
     │   └── VersionDamaged   a file is missing, truncated or altered
     ├── PublishLocked        another build or publication holds the lock
+    ├── EngineError          the engine that searches vectors cannot be used
+    │   ├── EngineUnavailable  out of reach, too slow, overloaded or full: asking again may help
+    │   ├── EngineRefused    it does not let us in: credentials, rights or certificates
+    │   └── EngineMismatch   what it holds does not fit what was asked
+    │       └── EngineMissing  a collection, alias or database is not there
     └── QueryError           a search that makes no sense
         ├── UnsupportedQuery a method cannot answer such a query
         ├── UnknownItem      an id that the served version does not hold
@@ -139,6 +145,10 @@ class MissingModel(SegueError):
     """Model weights are not where they were looked for, or are not the expected ones."""
 
 
+class EncodingFailed(SegueError):
+    """Texts could not be encoded on Ray: the cluster is out of reach, or gave up; the message says which."""
+
+
 class VersionError(SegueError):
     """An index version cannot be used."""
 
@@ -161,6 +171,30 @@ class VersionWorse(VersionError):
 
 class PublishLocked(SegueError):
     """Another build or publication holds the lock."""
+
+
+class EngineError(SegueError):
+    """The engine that searches vectors cannot be used; ``retry_after_s`` is when to try again."""
+
+    def __init__(self, message: str, retry_after_s: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class EngineUnavailable(EngineError):
+    """The engine is out of reach, too slow, overloaded or full: asking again may help."""
+
+
+class EngineRefused(EngineError):
+    """The engine does not let us in: credentials, rights or certificates."""
+
+
+class EngineMismatch(EngineError):
+    """What the engine holds does not fit what was asked: a dimension, a field, a wrong request."""
+
+
+class EngineMissing(EngineMismatch):
+    """A collection, alias or database is not on the engine."""
 
 
 class QueryError(SegueError):

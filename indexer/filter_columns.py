@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +91,18 @@ class Filters:
 
 NO_FILTERS = Filters()
 _NAMES = tuple(field.name for field in fields(Filters))
+
+
+class Condition(NamedTuple):
+    """What a column's value must be: one of ``any_of``, where there are some, else within the limits, both inclusive.
+
+    A value that is unknown meets no condition.
+    """
+
+    column: str
+    any_of: tuple[int, ...] = ()
+    least: float | None = None
+    most: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,33 +238,75 @@ class FilterColumns:
                     self._kept.popitem(last=False)
         return mask
 
-    def _make_mask(self, filters: Filters) -> Mask | None:
-        kept: Mask | None = None
+    def conditions(self, filters: Filters) -> list[Condition]:
+        """What ``filters`` ask of columns, all of which a row must meet, in codes and numbers only.
 
-        def keep(passing: Mask) -> None:
-            nonlocal kept
-            kept = passing if kept is None else kept & passing
-
+        BadFilter, naming the field, for filters that make no sense for this medium.
+        """
+        self._check(filters)
+        asked: list[Condition] = []
         if filters.genres:
-            keep(self._with_genres(filters.genres))
+            codes = (_find(name, self._genre_codes, self.genres, "genre") for name in filters.genres)
+            asked.append(Condition("genres", any_of=tuple(sorted(set(codes)))))
         if filters.language:
-            # Unknown is -1: the last place, which no name fills.
-            wanted = np.zeros(len(self.languages) + 1, np.bool_)
-            wanted[[_find(name, self._language_codes, self.languages) for name in filters.language]] = True
-            keep(wanted[self._arrays["language"]])
+            codes = (_find(name, self._language_codes, self.languages) for name in filters.language)
+            asked.append(Condition("language", any_of=tuple(sorted(set(codes)))))
         if filters.year_min is not None:
-            keep(self._arrays["first_year"] >= max(filters.year_min, _NO_FIRST_YEAR + 1))
+            asked.append(Condition("first_year", least=max(filters.year_min, _NO_FIRST_YEAR + 1)))
         if filters.year_max is not None:
-            keep(self._arrays["last_year"] <= min(filters.year_max, _NO_LAST_YEAR - 1))
+            asked.append(Condition("last_year", most=min(filters.year_max, _NO_LAST_YEAR - 1)))
         if filters.explicit is not None:
-            keep(self._arrays["explicit"] == int(filters.explicit))
+            asked.append(Condition("explicit", any_of=(int(filters.explicit),)))
         for column in _NUMBERS[self.medium]:
             low, high = (getattr(filters, name) if name else None for name in _RANGES[column])
-            if low is not None:
-                keep(self._arrays[column] >= float(low))
-            if high is not None:
-                keep(self._arrays[column] <= float(high))
+            if low is not None or high is not None:
+                least, most = (None if limit is None else float(limit) for limit in (low, high))
+                asked.append(Condition(column, least=least, most=most))
+        return asked
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that hold one value a row, which are all but genres."""
+        return tuple(name for name in self._arrays if not name.startswith("genre_"))
+
+    def values(self, column: str) -> npt.NDArray[Any]:
+        """One value a row (n,) of any column but genres. Unknown: NaN, code -1, years out of every range."""
+        return self._arrays[column]
+
+    def genre_codes(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The genres of all rows: ``codes[starts[row] : starts[row + 1]]`` are those of a row, ascending."""
+        rows, counts = self._arrays["genre_rows"], np.diff(self._arrays["genre_starts"])
+        codes = np.repeat(np.arange(len(self.genres)), counts)[np.argsort(rows, kind="stable")]
+        starts = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=self.size))))
+        return starts.astype(np.int64), codes.astype(np.int64)
+
+    def _make_mask(self, filters: Filters) -> Mask | None:
+        kept: Mask | None = None
+        for condition in self.conditions(filters):
+            passing = self._meet(condition)
+            kept = passing if kept is None else kept & passing
         return kept
+
+    def _meet(self, condition: Condition) -> Mask:
+        column, any_of, least, most = condition
+        if column == "genres":
+            return self._with_genres(any_of)
+        values = self._arrays[column]
+        passing: Mask
+        if column == "language":
+            # Unknown is -1: the last place, which no name fills.
+            wanted = np.zeros(len(self.languages) + 1, np.bool_)
+            wanted[list(any_of)] = True
+            passing = wanted[values]
+        elif any_of:
+            passing = np.isin(values, any_of) if len(any_of) > 1 else values == any_of[0]
+        elif least is None:
+            passing = values <= most
+        else:
+            passing = values >= least
+            if most is not None:
+                passing &= values <= most
+        return passing
 
     def facets(self, mask: Mask | None = None) -> Facets:
         """Count the rows of ``mask`` (all where None) by genre, decade and language."""
@@ -274,11 +328,10 @@ class FilterColumns:
             languages=_most_first(self.languages, of_language),
         )
 
-    def _with_genres(self, names: Iterable[str]) -> Mask:
+    def _with_genres(self, codes: Iterable[int]) -> Mask:
         passing = np.zeros(self.size, np.bool_)
         starts = self._arrays["genre_starts"]
-        for name in names:
-            genre = _find(name, self._genre_codes, self.genres, "genre")
+        for genre in codes:
             passing[self._arrays["genre_rows"][starts[genre] : starts[genre + 1]]] = True
         return passing
 

@@ -3,6 +3,7 @@
 indexes/
   CURRENT                     name of the served version
   HISTORY                     names served before, oldest first
+  HISTORY-<engine>            names that another engine has served, oldest first; the last one is served
   <version>/                  never changed once it has its name
     manifest.json             what is in here and where it came from; manifest.json.sha256 seals it
     catalogue.sqlite          metadata and title look-up
@@ -31,13 +32,13 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,17 @@ _PARTIAL = ".partial-"
 def index_file(medium: Medium) -> str:
     """Name of a medium's vector index."""
     return f"{medium}.faiss"
+
+
+def _is_of_index(file: str) -> bool:
+    """Whether a file of a version, named as in its manifest, belongs to a vector index."""
+    medium, _, part = file.partition(".")
+    return medium in MEDIA and part.startswith(("faiss", "vectors.", "query_map.", "search."))
+
+
+def hash_manifest(folder: Path) -> str:
+    """SHA-256 of a version's manifest, which stands for all of its contents."""
+    return hashlib.sha256(_read(folder / MANIFEST)).hexdigest()
 
 
 def report_file(indexes: Path, name: str) -> Path:
@@ -146,25 +158,57 @@ class IndexVersion:
         self.store.close()
 
 
-def open_version(indexes: Path, name: str | None = None) -> IndexVersion:
-    """Verify and open a version (default: the published one).
+class IndexSource(Protocol):
+    """Opens the vector indexes of a version from where they are, which need not be its folder."""
+
+    def needs(self, file: str) -> bool:
+        """Whether a file of a vector index, named as in the manifest, has to be in the version's folder."""
+
+    def open(
+        self, folder: Path, medium: Medium, manifest: dict[str, Any], columns: FilterColumns
+    ) -> VectorIndex:
+        """Open a medium's index of the version in ``folder``. Raises ``VersionError`` or ``EngineError``."""
+
+
+class _FromFiles:
+    """Opens the indexes that the version itself holds."""
+
+    def needs(self, file: str) -> bool:  # noqa: ARG002
+        return True
+
+    def open(
+        self,
+        folder: Path,
+        medium: Medium,
+        manifest: dict[str, Any],
+        columns: FilterColumns,  # noqa: ARG002
+    ) -> VectorIndex:
+        return open_index(folder / index_file(medium), manifest["index"][medium]["kind"])
+
+
+FROM_FILES: Final[IndexSource] = _FromFiles()
+
+
+def open_version(indexes: Path, name: str | None = None, source: IndexSource = FROM_FILES) -> IndexVersion:
+    """Verify and open a version (default: the published one), its vectors searched where ``source`` has them.
 
     Every file's SHA-256 is checked before anything reads it, then counts and dimensions against each other.
     Raises ``VersionNotFound``, ``VersionFormat`` or ``VersionDamaged``, naming the file at fault.
     """
     name = name or current_name(indexes)
-    folder = _folder(indexes, name)
-    manifest = verify(folder)
+    folder = folder_of(indexes, name)
+    manifest = verify(folder, source)
     store = CatalogueStore.open(folder / CATALOGUE)
     try:
+        filters = {m: FilterColumns.open(folder / filters_folder(m), m) for m in MEDIA}
         version = IndexVersion(
             name,
             folder,
             manifest,
             store,
             Space.open(folder / SPACE),
-            {m: open_index(folder / index_file(m), manifest["index"][m]["kind"]) for m in MEDIA},
-            {m: FilterColumns.open(folder / filters_folder(m), m) for m in MEDIA},
+            {m: source.open(folder, m, manifest, filters[m]) for m in MEDIA},
+            filters,
             {m: _load(folder / mood_file(m), mapped=True) for m in MEDIA},
             SparseIndex.open(folder / NAMES),
             _load(folder / PAIRS),
@@ -196,8 +240,8 @@ def _check_sizes(version: IndexVersion) -> None:
             )
 
 
-def verify(folder: Path) -> dict[str, Any]:
-    """Check every file of a version against its manifest, and return the manifest.
+def verify(folder: Path, source: IndexSource = FROM_FILES) -> dict[str, Any]:
+    """Check every file of a version that ``source`` needs against its manifest, and return the manifest.
 
     Raises ``VersionNotFound``, ``VersionFormat`` or ``VersionDamaged``, naming the file at fault.
     """
@@ -217,7 +261,11 @@ def verify(folder: Path) -> dict[str, Any]:
         raise VersionDamaged(f"{folder.name}/{MANIFEST} does not match {SEAL}: it was altered")
     # Hashing releases the interpreter lock, so threads share the work.
     with ThreadPoolExecutor(max_workers=4) as pool:
-        jobs = [pool.submit(_check_file, folder, file, facts) for file, facts in manifest["files"].items()]
+        jobs = [
+            pool.submit(_check_file, folder, file, facts)
+            for file, facts in manifest["files"].items()
+            if not _is_of_index(file) or source.needs(file)
+        ]
         for job in jobs:
             job.result()
     return dict(manifest)
@@ -360,7 +408,8 @@ def _remove_leftovers(indexes: Path) -> None:
             leftover.unlink()
 
 
-def _folder(indexes: Path, name: str) -> Path:
+def folder_of(indexes: Path, name: str) -> Path:
+    """The folder of a version, be it there or not; ``VersionNotFound`` for what cannot be a name."""
     if not name or name.startswith(".") or "/" in name or "\\" in name:
         raise VersionNotFound(f"{name!r} is not the name of an index version")
     return indexes / name
@@ -397,6 +446,25 @@ def _history(indexes: Path) -> list[str]:
         return []
 
 
+def engine_history(indexes: Path, engine: str) -> list[str]:
+    """The versions that ``engine`` has served, oldest first; the last one is served now, as far as is known here."""
+    try:
+        return (indexes / f"{_HISTORY}-{engine}").read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []
+
+
+def note_served(indexes: Path, engine: str, names: Sequence[str]) -> None:
+    """Replace the history of ``engine``; the caller holds ``lock``."""
+    _replace(indexes / f"{_HISTORY}-{engine}", "".join(f"{name}\n" for name in names))
+
+
+def _needed_elsewhere(indexes: Path) -> set[str]:
+    """Versions whose folders a server on another engine needs: those that it serves, and served before."""
+    files = indexes.glob(f"{_HISTORY}-*")
+    return {name for file in files for name in file.read_text(encoding="utf-8").split()[-2:]}
+
+
 def publish(indexes: Path, name: str, force: bool = False) -> None:
     """Make a version the served one, after verifying it; the caller holds ``lock``.
 
@@ -409,13 +477,14 @@ def publish(indexes: Path, name: str, force: bool = False) -> None:
     except VersionNotFound:
         before = ""
     if before and before != name and not force:
-        _refuse_worse(indexes / before, version)
+        refuse_worse(indexes / before, version)
     if before and before != name:
         _replace(indexes / _HISTORY, "".join(f"{n}\n" for n in [*_history(indexes), before]))
     _replace(indexes / _CURRENT, f"{name}\n")
 
 
-def _refuse_worse(served: Path, version: IndexVersion) -> None:
+def refuse_worse(served: Path, version: IndexVersion) -> None:
+    """Raise ``VersionWorse`` where a version's relevance card is worse than the ``served`` one's beyond a tolerance."""
     try:
         old = json.loads(_read(served / MANIFEST)).get("relevance")
     except (VersionError, ValueError):
@@ -440,7 +509,7 @@ def rollback(indexes: Path) -> str:
     past = _history(indexes)
     while past:
         name = past.pop()
-        if name != now and _folder(indexes, name).is_dir():
+        if name != now and folder_of(indexes, name).is_dir():
             open_version(indexes, name).close()
             # CURRENT first: should this be cut short, the history merely names the served version once more.
             _replace(indexes / _CURRENT, f"{name}\n")
@@ -459,6 +528,7 @@ def prune(indexes: Path, keep: int) -> list[str]:
     kept = {
         current_name(indexes),
         *_history(indexes)[-1:],
+        *_needed_elsewhere(indexes),
         *names[len(names) - keep if keep else len(names) :],
     }
     gone = [name for name in names if name not in kept]

@@ -38,7 +38,14 @@ _CHUNK = 2_048
 _LEAST = 60
 #: Iterations with attraction twelve times as strong, which gathers clusters, and after it.
 _EARLY, _LATE = (200, 12.0), (400, 1.6)
+_ROUNDS = (_EARLY[0], _LATE[0])
 _STEPS_A_REPORT = 50
+#: More items than this are laid out by a sample of so many, the media in the proportion that they have.
+MOST_LAID_OUT = 131_072
+#: An item outside the sample lies at the median of so many of its nearest there, as openTSNE places what is new, and
+#: off it by this share of the map's side, so that items with the same neighbours are not one point.
+_PLACED_BY = 5
+_SCATTER = 0.002
 #: From so many points on, repulsion is interpolated on a grid.
 _INTERPOLATED = 5_000
 _MOST = 65_535
@@ -74,16 +81,61 @@ class MapLayout:
 
 
 def lay_out(
-    space: Space, vectors: Mapping[Medium, Floats], seed: int = 0, on_step: OnStep = lambda *_: None
+    space: Space,
+    vectors: Mapping[Medium, Floats],
+    seed: int = 0,
+    on_step: OnStep = lambda *_: None,
+    most: int = MOST_LAID_OUT,
 ) -> MapLayout:
-    """Place the items with these vectors, medium → (n, dimension); the same input and seed give the same places."""
-    sizes = [len(vectors[medium]) for medium in MEDIA]
-    reduced, start = _reduce(space, vectors)
+    """Place the items with these vectors, medium → (n, dimension); the same input and seed give the same places.
+
+    ``most``: of more items than this a sample is laid out, and the others are placed by it.
+    """
+    total = sum(len(vectors[medium]) for medium in MEDIA)
+    sampled: Mapping[Medium, Floats] = vectors
+    picked: dict[Medium, Rows] = {}
+    if total > most:
+        for medium in MEDIA:
+            size = len(vectors[medium])
+            picked[medium] = np.linspace(0, size - 1, max(2, round(most * size / total))).astype(np.int64)
+        sampled = {medium: vectors[medium][picked[medium]] for medium in MEDIA}
+    sizes = [len(sampled[medium]) for medium in MEDIA]
+    axes = _Axes.fit(space, sampled)
+    reduced = {medium: axes.reduce(sampled[medium]) for medium in MEDIA}
+    start = np.concatenate([axes.centre(medium, reduced[medium])[:, :2] for medium in MEDIA])
+    left = sum(-(-(len(vectors[medium]) - size) // _CHUNK) for medium, size in zip(MEDIA, sizes, strict=True))
     if sum(sizes) < _LEAST or min(sizes) < 2:
         placed = start
     else:
-        placed = _embed(_tie(space, vectors, reduced), start, seed, on_step)
-    return MapLayout(dict(zip(MEDIA, np.split(_to_square(placed), [sizes[0]]), strict=True)))
+        placed = _embed(
+            _tie(space, sampled, reduced), start, seed, lambda done, all_: on_step(done, all_ + left)
+        )
+    places: dict[Medium, Floats] = dict(zip(MEDIA, np.split(placed, [sizes[0]]), strict=True))
+    done, scatter = sum(_ROUNDS), _SCATTER * float(np.ptp(placed, axis=0).max())
+    for medium, rows in picked.items():
+        random = np.random.default_rng((seed, len(rows)))
+        whole = np.empty((len(vectors[medium]), 2), dtype=np.float32)
+        whole[rows] = places[medium]
+        others = np.setdiff1d(np.arange(len(whole)), rows)
+        for begin in range(0, len(others), _CHUNK):
+            chunk = others[begin : begin + _CHUNK]
+            amid = _place_amid(axes.reduce(vectors[medium][chunk]), reduced[medium], places[medium])
+            whole[chunk] = amid + random.normal(0.0, scatter, amid.shape)
+            done += 1
+            on_step(done, sum(_ROUNDS) + left)
+        places[medium] = whole
+    square = _to_square(np.concatenate([places[medium] for medium in MEDIA]))
+    return MapLayout(dict(zip(MEDIA, np.split(square, [len(places["movies"])]), strict=True)))
+
+
+def _place_amid(rows: Floats, sample: Floats, places: Floats) -> Floats:
+    """Places (n, 2) of items amid the places of the nearest of a sample, by inner product."""
+    import torch  # loads slowly
+
+    scores = torch.mm(torch.from_numpy(rows), torch.from_numpy(sample).T)
+    nearest = torch.topk(scores, min(_PLACED_BY, len(sample)), dim=1).indices.numpy()
+    amid: Floats = np.median(places[nearest], axis=1).astype(np.float32)
+    return amid
 
 
 def nearest_within(rows: Floats, count: int) -> Rows:
@@ -126,26 +178,43 @@ def best_matches(
     return found, rows.T.numpy()
 
 
-def _reduce(space: Space, vectors: Mapping[Medium, Floats]) -> tuple[Mapping[Medium, Floats], Floats]:
-    """The principal components within each medium, and places to start from: the first two of both together.
+@dataclass(frozen=True)
+class _Axes:
+    """Principal axes (columns, components) of the ``kept`` columns; ``means``: a medium's mean in components.
 
     Themes, emotions and dials are left out: between items they are silent, or a film's own table of themes.
     """
-    kept = np.concatenate(
-        [np.arange(b.start, b.stop) for b in space.blocks if b.name in ("text", "mood", "learned")]
-    )
-    rows = {medium: vectors[medium][:, kept] for medium in MEDIA}
-    # A medium counts the same however many rows it has, and is centred, so that no axis tells media apart.
-    centred = {medium: rows[medium] - rows[medium].mean(axis=0) for medium in MEDIA}
-    spread = sum(
-        centred[m].T.astype(np.float64) @ centred[m].astype(np.float64) / max(len(rows[m]), 1) for m in MEDIA
-    )
-    axes = np.linalg.eigh(spread)[1][:, ::-1][:, :_COMPONENTS]
-    # An axis has no direction of its own; the sign of its largest part is made positive.
-    axes *= np.sign(axes[np.argmax(np.abs(axes), axis=0), np.arange(axes.shape[1])])
-    axes = np.ascontiguousarray(axes, dtype=np.float32)
-    start = np.concatenate([centred[medium] @ axes[:, :2] for medium in MEDIA])
-    return {medium: np.ascontiguousarray(rows[medium] @ axes) for medium in MEDIA}, start
+
+    kept: Rows
+    axes: Floats
+    means: Mapping[Medium, Floats]
+
+    @classmethod
+    def fit(cls, space: Space, vectors: Mapping[Medium, Floats]) -> _Axes:
+        kept = np.concatenate(
+            [np.arange(b.start, b.stop) for b in space.blocks if b.name in ("text", "mood", "learned")]
+        )
+        rows = {medium: vectors[medium][:, kept] for medium in MEDIA}
+        # A medium counts the same however many rows it has, and is centred, so that no axis tells media apart.
+        means = {medium: rows[medium].mean(axis=0) for medium in MEDIA}
+        spread = np.zeros((len(kept), len(kept)))
+        for medium in MEDIA:
+            centred = rows[medium] - means[medium]
+            spread += centred.T.astype(np.float64) @ centred.astype(np.float64) / max(len(centred), 1)
+        axes = np.linalg.eigh(spread)[1][:, ::-1][:, :_COMPONENTS]
+        # An axis has no direction of its own; the sign of its largest part is made positive.
+        axes *= np.sign(axes[np.argmax(np.abs(axes), axis=0), np.arange(axes.shape[1])])
+        axes = np.ascontiguousarray(axes, dtype=np.float32)
+        return cls(kept, axes, {medium: means[medium] @ axes for medium in MEDIA})
+
+    def reduce(self, vectors: Floats) -> Floats:
+        """The components (n, components) of vectors (n, dimension)."""
+        return np.ascontiguousarray(vectors[:, self.kept] @ self.axes)
+
+    def centre(self, medium: Medium, reduced: Floats) -> Floats:
+        """Components around the medium's mean: where a layout starts from."""
+        centred: Floats = reduced - self.means[medium]
+        return centred
 
 
 def _tie(space: Space, vectors: Mapping[Medium, Floats], reduced: Mapping[Medium, Floats]) -> Any:
@@ -187,7 +256,7 @@ def _embed(ties: Any, start: Floats, seed: int, on_step: OnStep) -> Floats:
         # Threads cost a small catalogue more than they save. Another number of them rounds otherwise.
         n_jobs=1 if is_small else -1,
     )
-    done, total = 0, _EARLY[0] + _LATE[0]
+    done, total = 0, sum(_ROUNDS)
 
     def tell(iteration: int, _error: float, _embedding: Any) -> None:
         on_step(done + iteration, total)

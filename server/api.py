@@ -16,7 +16,7 @@ from flask_openapi3.models.tag import Tag
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from indexer.catalogue.records import Medium
-from indexer.errors import QueryError, UnknownItem, VersionChanged, VersionError
+from indexer.errors import EngineError, QueryError, UnknownItem, VersionChanged, VersionError
 from indexer.fetching.keys import Keys
 from server import replies, reply_schemas
 from server.item_look_up import ItemLookUp
@@ -75,11 +75,12 @@ def make_api(
     current: Current,
     refused: Callable[[], Refusal | None] = lambda: None,
     look_up: ItemLookUp | None = None,
+    engine_error: Callable[[], EngineError | None] = lambda: None,
 ) -> APIBlueprint:
     """Make the routes of the API over the ``Search`` that ``current`` gives.
 
     ``refused`` gives the published version, where it is not the one that answers, and why. ``look_up`` completes items
-    from live services; without it nothing is asked.
+    from live services; without it nothing is asked. ``engine_error`` gives why the engine cannot search now.
     """
     schema = {"$ref": "#/components/schemas/Problem"}
     problems: dict[str | int | HTTPStatus, Any] = {
@@ -89,13 +90,18 @@ def make_api(
     api = APIBlueprint("api", __name__, abp_responses=problems)
     keep_replies(api, current, _KEPT)
     api.before_request(_check_request)
-    _add_operations(api, current, refused)
+    _add_operations(api, current, refused, engine_error)
     _add_items(api, current)
     _add_matches(api, current, look_up or ItemLookUp(Keys()))
     return api
 
 
-def _add_operations(api: APIBlueprint, current: Current, refused: Callable[[], Refusal | None]) -> None:
+def _add_operations(
+    api: APIBlueprint,
+    current: Current,
+    refused: Callable[[], Refusal | None],
+    engine_error: Callable[[], EngineError | None],
+) -> None:
     @api.get("/healthz", tags=[_OPERATIONS], summary="The server runs", responses={200: reply_schemas.Health})
     def healthz() -> Json:
         return {"status": "ok"}
@@ -107,7 +113,9 @@ def _add_operations(api: APIBlueprint, current: Current, refused: Callable[[], R
         responses={200: reply_schemas.Readiness},
     )
     def readyz() -> Json:
-        refusal = refused()
+        refusal, lost = refused(), engine_error()
+        if lost is not None:
+            raise type(lost)(str(lost), lost.retry_after_s)
         try:
             name = current().name
         except VersionError as error:

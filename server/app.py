@@ -13,6 +13,7 @@ from flask_openapi3.openapi import OpenAPI
 from server.access import SECURITY_SCHEMES, register_access
 from server.api import StrictJson, make_api
 from server.audio_api import add_audio
+from server.engine import make_engine
 from server.feedback_api import add_feedback
 from server.headers import register_headers
 from server.item_look_up import ItemLookUp
@@ -52,7 +53,7 @@ def create_app(settings: Settings, search: Search | None = None, open_now: bool 
     )
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json = StrictJson(app)
-    register_problems(app)
+    register_problems(app, lambda error: live.note(error))
     # Hooks run in this order before a request, in the opposite one after it.
     register_logs(app, lambda: _name_version(live))
     metrics = register_metrics(app, folder=settings.metrics_folder)
@@ -70,7 +71,7 @@ def create_app(settings: Settings, search: Search | None = None, open_now: bool 
     def current() -> Search:
         return _lease(live)
 
-    api = make_api(current, lambda: live.refused, ItemLookUp(settings.keys))
+    api = make_api(current, lambda: live.refused, ItemLookUp(settings.keys), lambda: live.engine_error)
     add_playlist(app, api, current, settings.max_playlist_bytes)
     add_picks(api, current)
     add_map(api, current)
@@ -97,8 +98,9 @@ def _make_live(settings: Settings, metrics: Metrics) -> LiveSearch:
         else:
             metrics.on_swap(name)
 
-    opener = partial(open_search, on_stage=metrics.on_stage)
-    return LiveSearch(settings.indexes, settings.poll_s, opener, on_swap, metrics.on_refusal)
+    engine = make_engine(settings)
+    opener = partial(open_search, on_stage=metrics.on_stage, engine=engine)
+    return LiveSearch(settings.indexes, settings.poll_s, opener, on_swap, metrics.on_refusal, engine)
 
 
 def _lease(live: LiveSearch) -> Search:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from indexer.catalogue.records import other_medium
-from indexer.errors import VersionError
-from indexer.index_version import current_name, open_version
+from indexer.engine import Engine, FaissEngine
+from indexer.errors import EngineError, EngineRefused, EngineUnavailable, VersionError
 from indexer.space import MEDIA
 from server.leases import Lease, LeasedSearch
 from server.memory_room import check_room
@@ -24,9 +25,14 @@ _log = logging.getLogger(__name__)
 Opener = Callable[[Path, str], Search]
 
 
-def open_search(indexes: Path, name: str, on_stage: OnStage | None = None) -> Search:
-    """Verify and open a version; ``on_stage`` is for ``Search``. Raises ``VersionError``."""
-    return Search(open_version(indexes, name), on_stage)
+#: Between tries to open a version on an engine that does not answer: each hashes the version's files.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
+_FAISS = FaissEngine()
+
+
+def open_search(indexes: Path, name: str, on_stage: OnStage | None = None, engine: Engine = _FAISS) -> Search:
+    """Verify and open a version; ``on_stage`` is for ``Search``. Raises ``VersionError`` or ``EngineError``."""
+    return Search(engine.open_version(indexes, name), on_stage)
 
 
 def warm(search: Search) -> None:
@@ -41,7 +47,7 @@ def warm(search: Search) -> None:
 
 
 class LiveSearch:
-    """Serves the version that ``<indexes>/CURRENT`` names, and follows it. Safe to use from many threads.
+    """Serves the version that the ``engine`` says is published, and follows it. Safe to use from many threads.
 
     A version that cannot be opened is refused, and the one before it goes on answering. Nothing is opened, and no
     thread runs, before ``look`` or ``start`` is called, so that a process may be forked before.
@@ -57,12 +63,17 @@ class LiveSearch:
         opener: Opener = open_search,
         on_swap: Callable[[str, str | None], None] = lambda name, before: None,  # noqa: ARG005
         on_refusal: Callable[[str, str], None] = lambda name, reason: None,  # noqa: ARG005
+        engine: Engine = _FAISS,
     ) -> None:
         self._indexes = indexes
         self._poll_s = poll_s
         self._opener = opener
         self._on_swap = on_swap
         self._on_refusal = on_refusal
+        self._engine = engine
+        self._engine_error: EngineError | None = None
+        self._pause_s = _FIRST_PAUSE_S
+        self._open_at = 0.0
         self._held: LeasedSearch | None = None
         self._wasted = False
         self._attempt: Attempt | None = None
@@ -94,10 +105,25 @@ class LiveSearch:
         attempt = self._attempt
         return attempt.refusal if attempt is not None else None
 
+    @property
+    def engine_error(self) -> EngineError | None:
+        """Why the engine could not be used when it was last asked; None where it could."""
+        return self._engine_error
+
+    def note(self, error: EngineError) -> None:
+        """Note that a search met this; held against the engine until a look finds it well."""
+        if isinstance(error, EngineUnavailable | EngineRefused):
+            self._lose_engine(error)
+
     def take(self) -> Lease:
-        """Hold the ``Search`` that answers now until the lease ends; ``VersionError`` where there is none."""
+        """Hold the ``Search`` that answers now until the lease ends.
+
+        Where there is none, ``EngineError`` if that is why, else ``VersionError``.
+        """
         with self._swapping:
             if self._held is None:
+                if self._engine_error is not None:
+                    raise type(self._engine_error)(str(self._engine_error))
                 raise VersionError(f"no index version in {self._indexes} can be served")
             return self._held.take()
 
@@ -132,6 +158,7 @@ class LiveSearch:
             held, self._held = self._held, None
         if held is not None:
             held.drop()
+        self._engine.close()
 
     def look(self) -> None:
         """Serve the version that is published now, if it is another one and can be opened; else nothing changes."""
@@ -153,26 +180,55 @@ class LiveSearch:
 
     def _follow(self) -> None:
         try:
-            name = current_name(self._indexes)
+            name = self._engine.current_name(self._indexes)
+            if self._engine_error is not None and self._held is not None:
+                self._held.search.probe()
+        except EngineError as error:
+            self._lose_engine(error)
+            return
         except (VersionError, OSError, UnicodeDecodeError) as error:
             if not self._looked.is_set():
                 _log.error("no index version is served: %s", error)
             return
         if name == self.name:
             self._attempt = None
+            self._find_engine()
             return
         before = self._attempt
         if before is not None and before.refusal.version != name:
             before = None
         if before is not None and not before.is_due(self._indexes / name):
             return
+        if time.monotonic() < self._open_at:
+            return
         signature = sign_files(self._indexes / name)
         try:
             search = self._open(name)
+        except (EngineUnavailable, EngineRefused) as error:
+            # Says nothing about the version: it is tried again for as long as that takes.
+            self._open_at = time.monotonic() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            self._wasted = True
+            self._lose_engine(error)
+            return
         except Exception as error:  # noqa: BLE001  whatever is wrong with a new version, the old one goes on
+            self._find_engine()
             self._refuse(name, error, signature, before)
             return
+        self._find_engine()
         self._swap(search)
+
+    def _lose_engine(self, error: EngineError) -> None:
+        if self._engine_error is None and not self._stopping.is_set():
+            _log.error("the engine cannot be used: %s", error)
+        # Without its frames, which hold what the search under way had in its hands.
+        self._engine_error = error.with_traceback(None)
+
+    def _find_engine(self) -> None:
+        if self._engine_error is not None:
+            _log.info("the engine answers again")
+        self._engine_error = None
+        self._pause_s = _FIRST_PAUSE_S
 
     def _open(self, name: str) -> Search:
         if self._held is not None and (self._indexes / name).is_dir():
@@ -204,7 +260,7 @@ class LiveSearch:
         reason = word_refusal(error, self._indexes)
         self._attempt = Attempt(Refusal(name, reason), signature, may_pass(error), before)
         self._wasted = True
-        unforeseen = not isinstance(error, VersionError | MemoryError | OSError)
+        unforeseen = not isinstance(error, VersionError | EngineError | MemoryError | OSError)
         _log.error(
             "index version %s is refused, %s goes on answering: %s",
             name,

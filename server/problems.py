@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import NoReturn
 
@@ -12,6 +12,9 @@ from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from indexer.errors import (
+    EngineError,
+    EngineRefused,
+    EngineUnavailable,
     FeedbackOff,
     FeedbackTooOften,
     FeedbackUnavailable,
@@ -76,6 +79,7 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     FeedbackOff: HTTPStatus.NOT_IMPLEMENTED,
     FeedbackTooOften: HTTPStatus.TOO_MANY_REQUESTS,
     FeedbackUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    EngineError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 #: Their words are for anyone, although the status is a 5xx.
 _OPEN_ERRORS = (SoundUnavailable, MissingLibrary, FeedbackOff, FeedbackUnavailable)
@@ -85,6 +89,9 @@ _PUBLIC_DETAILS: dict[int, str] = {
     500: "Something went wrong on the server. The cause is in its log.",
     503: "No usable index version is open. Build and publish one; the server notices by itself.",
 }
+_ENGINE_DETAIL = (
+    "The engine that searches cannot be used now. Ask again after the time that Retry-After names."
+)
 _HTTP_DETAILS: dict[int, str] = {
     404: "There is nothing at this address. The calls are described at /docs.",
     405: "This address does not answer this method. The calls are described at /docs.",
@@ -126,6 +133,9 @@ def describe_problem(error: Exception) -> Problem:
     elif isinstance(error, VersionRefused):
         errors = [FieldError(field="index_version", message=str(error))]
     detail = str(error) if isinstance(error, _OPEN_ERRORS) else _PUBLIC_DETAILS.get(status, str(error))
+    if isinstance(error, EngineError):
+        detail = _ENGINE_DETAIL
+        errors = [FieldError(field="engine", message=_word_engine(error))]
     return _problem(status, detail, errors)
 
 
@@ -150,10 +160,26 @@ def raise_refusal(error: ValidationError) -> NoReturn:
     raise RequestRefused(found) from error
 
 
-def register_problems(app: Flask) -> None:
-    """Answer every error of ``app`` with a problem."""
+def register_problems(
+    app: Flask,
+    on_engine_error: Callable[[EngineError], None] = lambda error: None,  # noqa: ARG005
+) -> None:
+    """Answer every error of ``app`` with a problem; ``on_engine_error`` hears of those of the engine."""
+
+    def answer(error: Exception) -> Response:
+        if isinstance(error, EngineError):
+            on_engine_error(error)
+        return _answer(error)
+
     app.register_error_handler(HTTPException, _answer_http)
-    app.register_error_handler(Exception, _answer)
+    app.register_error_handler(Exception, answer)
+
+
+def _word_engine(error: EngineError) -> str:
+    """Say what is wrong with the engine; what it said itself, after a colon, is for the log."""
+    if isinstance(error, EngineUnavailable | EngineRefused):
+        return str(error).partition(":")[0]
+    return "what the engine holds does not fit; the log has the cause"
 
 
 def _answer(error: Exception) -> Response:
@@ -163,7 +189,7 @@ def _answer(error: Exception) -> Response:
     elif problem.status > HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("the request could not be served: %s", error)
     reply = _reply(problem)
-    if isinstance(error, SoundUnavailable | FeedbackUnavailable | FeedbackTooOften):
+    if isinstance(error, SoundUnavailable | FeedbackUnavailable | FeedbackTooOften | EngineError):
         reply.headers["Retry-After"] = str(error.retry_after_s)
     return reply
 

@@ -14,6 +14,7 @@ from indexer.normalisation import unit
 from indexer.space import MEDIA, NO_DIALS, Dials
 from indexer.sparse_index import NamedItem, SparseQuery
 from indexer.unseen import Placed
+from indexer.vector_index import Allowed
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -24,7 +25,8 @@ DIVERSE_POOL = 100
 #: Rows found by vector at least, where names count: as many as an index finds together anyway.
 _FOUND = 256
 #: Ranks that are found together where names count: what most pages show, and then ever more.
-_BLOCKS = (64, 256, 4_096)
+#: The last holds the deepest page there is; only an evaluation looks at all rows.
+_BLOCKS = (64, 256, 4_096, 131_072)
 #: How far two ways of adding up one score may be apart, as a share of it.
 _ROUNDING = 1e-4
 
@@ -95,15 +97,16 @@ def rank(
     asked: Asked,
     target: Medium,
     depth: int,
-    allowed: Mask | None,
+    allowed: Allowed | Mask | None,
     left_out: Sequence[int] = (),
 ) -> tuple[Rows, Floats]:
     """The best ``depth`` rows, best first, with raw scores: exact where the vector index is.
 
-    Of the ``allowed`` rows (n,) bool, all where None, but for the few that are ``left_out``. Names only ever add.
+    Of the ``allowed`` rows, all where None, but for the few that are ``left_out``. Names only ever add.
     So a row among the best has either none in common with the query, and then is among the best by vector alone,
     or is in the sparse index's short list: their union holds all of the best.
     """
+    allowed = Allowed.of(allowed)
     if asked.names_weight <= 0 or not len(asked.names.columns):
         rows, scores, _ = _find(version, asked, target, depth + len(left_out), allowed, left_out)
         return rows[:depth], scores[:depth]
@@ -124,7 +127,7 @@ def _find(
     asked: Asked,
     target: Medium,
     wanted: int,
-    allowed: Mask | None,
+    allowed: Allowed | None,
     left_out: Sequence[int],
 ) -> tuple[Rows, Floats, float]:
     """The best ``wanted`` rows by vector less those left out, and what bounds the scores of all others."""
@@ -142,7 +145,7 @@ def _rank_named(
     asked: Asked,
     target: Medium,
     depth: int,
-    allowed: Mask | None,
+    allowed: Allowed | None,
     left_out: Sequence[int],
 ) -> tuple[Rows, Floats]:
     """The best ``depth`` with names added; the vectors of rows whose names cannot lift them there are not read."""
@@ -175,11 +178,11 @@ def _rank_named(
 
 
 def _named(
-    version: IndexVersion, asked: Asked, target: Medium, allowed: Mask | None, left_out: Sequence[int]
+    version: IndexVersion, asked: Asked, target: Medium, allowed: Allowed | None, left_out: Sequence[int]
 ) -> tuple[Rows, Floats]:
     """Rows that share names with the query, ascending, and what those add to their scores."""
     rows, values = version.names.scores(asked.names, target)
-    kept = None if allowed is None else allowed[rows]
+    kept = None if allowed is None else allowed.mask[rows]
     if len(left_out):
         others = np.isin(rows, left_out, invert=True)
         kept = others if kept is None else kept & others

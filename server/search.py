@@ -25,6 +25,7 @@ from indexer.playlists.resolving import Resolution, resolve
 from indexer.space import MEDIA, NO_DIALS, Dials
 from indexer.unseen import Placed
 from indexer.unseen_items import UnseenItem, UnseenMovie, UnseenTrack, given_parts
+from indexer.vector_index import Allowed
 from server.answer_cache import AnswerCache
 from server.explain import Explainer, Page, Reason
 from server.map_points import MapPoints
@@ -113,9 +114,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """The rows that may be returned: those of ``mask`` (all where None) but for ``left_out``; ``total`` of them."""
+    """The rows that may be returned: the ``allowed`` (all where None) but for ``left_out``; ``total`` of them."""
 
-    mask: Mask | None
+    allowed: Allowed | None
     left_out: list[int]
     total: int
 
@@ -162,6 +163,11 @@ class Search:
     def close(self) -> None:
         """Release the version's files."""
         self._version.close()
+
+    def probe(self) -> None:
+        """Raise ``EngineError`` where searches cannot be answered now, since their engine is out of reach."""
+        for index in self._version.indexes.values():
+            index.probe()
 
     def item(self, medium: Medium, id: str) -> Movie | Track:
         """The item with this id; raises ``UnknownItem``."""
@@ -237,7 +243,7 @@ class Search:
         depth = min(query.offset + query.limit, scope.total)
         if query.diversity > 0:
             depth = min(max(depth, DIVERSE_POOL), scope.total)
-        rows, raw = rank(self._version, asked, query.target, depth, scope.mask, scope.left_out)
+        rows, raw = rank(self._version, asked, query.target, depth, scope.allowed, scope.left_out)
         scores = self._version.space.curve_for(query.target).apply(raw)
         good = bool(len(scores)) and float(scores[0]) >= GOOD_MATCH
         places = diversify(self._version, query.target, rows, raw, query.diversity)
@@ -369,16 +375,16 @@ class Search:
         if mask is None:
             return _Scope(None, left_out, columns.size - len(left_out))
         left_out = [row for row in left_out if mask[row]]
-        return _Scope(mask, left_out, int(np.count_nonzero(mask)) - len(left_out))
+        return _Scope(Allowed(mask, query.filters), left_out, int(np.count_nonzero(mask)) - len(left_out))
 
     def _mask_of(self, target: Medium, scope: _Scope) -> Mask:
         size = self._version.filters[target].size
-        mask = np.ones(size, dtype=np.bool_) if scope.mask is None else scope.mask.copy()
+        mask = np.ones(size, dtype=np.bool_) if scope.allowed is None else scope.allowed.mask.copy()
         mask[scope.left_out] = False
         return mask
 
     def _count(self, target: Medium, scope: _Scope) -> Facets:
-        whole = scope.mask is None and not scope.left_out
+        whole = scope.allowed is None and not scope.left_out
         return self._version.filters[target].facets(None if whole else self._mask_of(target, scope))
 
 

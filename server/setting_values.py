@@ -91,6 +91,24 @@ def read_secret(value: str) -> str:
     return value.strip()
 
 
+def read_name(value: str) -> str:
+    """Read a name of letters, digits and ``_`` that begins with no digit."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,59}", value.strip()):
+        raise ValueError(f"must be up to 60 letters, digits or _, with no digit first, not {value[:80]!r}")
+    return value.strip()
+
+
+def read_uri(value: str) -> str:
+    """Read where Milvus is; credentials have no place in it."""
+    given = value.strip()
+    # It may hold a password all the same, hence is not repeated.
+    if "@" in given or not re.fullmatch(r"https?://[^\s/?#]+/?|[^\s:]+\.db", given, re.IGNORECASE):
+        raise ValueError(
+            "must be http://host:port, https://host:port, or a file that ends with .db, without credentials"
+        )
+    return given
+
+
 def read_store(value: str) -> str:
     """Read where requests are counted."""
     # What follows may hold a password, hence is not repeated.

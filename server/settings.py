@@ -1,11 +1,10 @@
-"""What the server can be told from outside: the only user of the environment, and the limits of the API.
+"""What the server can be told from outside: the variables of its environment, and the limits of the API.
 
 ``docs/settings.md`` shows both tables; a test holds it against them.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from indexer.environment import read_environment, set_variable
 from indexer.errors import ConfigError
 from indexer.fetching.keys import Keys
 from indexer.playlists.reading import MAX_LINES, MAX_PLAYLIST
@@ -23,12 +23,14 @@ from server.setting_values import (
     read_database,
     read_link,
     read_list,
+    read_name,
     read_origins,
     read_path,
     read_rate,
     read_secret,
     read_store,
     read_text,
+    read_uri,
     whole,
 )
 
@@ -197,6 +199,48 @@ VARIABLES: dict[str, Variable] = {
     "SEGUE_TMDB_KEY": Variable(
         "tmdb_key", _KEY, "", "looks films up at TMDb, by a key or a read access token; unset: does not"
     ),
+    "SEGUE_ENGINE": Variable(
+        "engine",
+        one_of("faiss", "milvus"),
+        "",
+        "where vectors are searched: in this process, or on Milvus, which then says which version is served",
+    ),
+    "SEGUE_MILVUS_URI": Variable(
+        "milvus_uri",
+        Kind(read_uri, "`http://host:port`, `https://host:port`, or a file `….db` for milvus-lite"),
+        "",
+        "where Milvus is; `https` encrypts. The engine milvus needs it",
+    ),
+    "SEGUE_MILVUS_TOKEN": Variable(
+        "milvus_token", _KEY, "", "`user:password` or an API key for Milvus; unset: none"
+    ),
+    "SEGUE_MILVUS_DATABASE": Variable(
+        "milvus_database", Kind(read_name, "a name"), "", "database on Milvus; unset: its default one"
+    ),
+    "SEGUE_MILVUS_PREFIX": Variable(
+        "milvus_prefix",
+        Kind(read_name, "a name"),
+        "",
+        "begins the names of all collections; the alias of this name says which version is served",
+    ),
+    "SEGUE_MILVUS_CA_FILE": Variable(
+        "milvus_ca_file", _FILE, "", "certificates (PEM) to trust for Milvus; unset: the system's"
+    ),
+    "SEGUE_MILVUS_CLIENT_CERT": Variable(
+        "milvus_client_cert", _FILE, "", "certificate (PEM) to show to Milvus, with its key; unset: none"
+    ),
+    "SEGUE_MILVUS_CLIENT_KEY": Variable(
+        "milvus_client_key", _FILE, "", "the key (PEM) that belongs to the certificate"
+    ),
+    "SEGUE_MILVUS_SERVER_NAME": Variable(
+        "milvus_server_name",
+        Kind(read_text, "a host name"),
+        "",
+        "the name that the certificate of Milvus has to bear; unset: that of the address",
+    ),
+    "SEGUE_MILVUS_TIMEOUT_S": Variable(
+        "milvus_timeout_s", decimal(0.05, 3_600), "seconds", "what one call of Milvus may take"
+    ),
     "PROMETHEUS_MULTIPROC_DIR": Variable(
         "metrics_folder",
         _FOLDER,
@@ -242,6 +286,16 @@ class Settings:
     spotify_client_secret: str | None = field(default=None, repr=False)
     omdb_key: str | None = field(default=None, repr=False)
     tmdb_key: str | None = field(default=None, repr=False)
+    engine: str = "faiss"
+    milvus_uri: str | None = None
+    milvus_token: str | None = field(default=None, repr=False)
+    milvus_database: str | None = None
+    milvus_prefix: str = "segue"
+    milvus_ca_file: Path | None = None
+    milvus_client_cert: Path | None = None
+    milvus_client_key: Path | None = None
+    milvus_server_name: str | None = None
+    milvus_timeout_s: float = 5.0
 
     @property
     def keys(self) -> Keys:
@@ -252,7 +306,7 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the settings from ``environ``, or the process's own; ConfigError names a bad variable."""
         values: dict[str, Any] = {}
-        source = os.environ if environ is None else environ
+        source = read_environment() if environ is None else environ
         for name, variable in VARIABLES.items():
             if name in source:
                 try:
@@ -287,7 +341,7 @@ def share_metrics(settings: Settings) -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
         for file in folder.glob("*.db"):
             file.unlink()
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+        set_variable("PROMETHEUS_MULTIPROC_DIR", str(folder))
         _shared_folder = folder
     return _shared_folder
 

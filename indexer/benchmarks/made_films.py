@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,12 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 _CHUNK = 16_384
+
+
+class Chunked(Protocol):
+    """Vectors that come part by part: each with the row that it begins at."""
+
+    def chunks(self) -> Iterator[tuple[int, Floats]]: ...
 
 
 @dataclass(frozen=True)
@@ -44,14 +51,26 @@ class MadeFilms:
         return made
 
 
+@dataclass(frozen=True)
+class HeldFilms:
+    """Vectors (n, d) that are there already, in memory or mapped, part by part."""
+
+    vectors: Floats
+
+    def chunks(self) -> Iterator[tuple[int, Floats]]:
+        """Parts of the vectors with the row they begin at."""
+        for start in range(0, len(self.vectors), _CHUNK):
+            yield start, np.asarray(self.vectors[start : start + _CHUNK])
+
+
 def take_recall(
-    films: MadeFilms,
+    films: Chunked,
     queries: Floats,
     masks: list[Mask | None],
     turns: list[tuple[int, int]],
     found: list[list[int]],
 ) -> list[float]:
-    """Recall of every turn (query, mask) against a scan of all vectors, which are made once more, part by part."""
+    """Recall of every turn (query, mask) against a scan of all vectors, part by part."""
     best = [np.empty(0, np.float32) for _ in turns]
     scores_found: list[list[float]] = [[] for _ in turns]
     for start, vectors in films.chunks():

@@ -7,11 +7,10 @@ rows cost; it says less about how hard real ones would be to tell apart, since t
 from __future__ import annotations
 
 import argparse
-import resource
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,10 @@ import numpy.typing as npt
 
 from indexer.benchmarks import findings
 from indexer.benchmarks.filter_cases import SHARES, FilterCase, find_cases
-from indexer.benchmarks.findings import Findings, Table, percentiles, tell
-from indexer.benchmarks.made_films import MadeFilms, take_recall
+from indexer.benchmarks.findings import Findings, Table, tell
+from indexer.benchmarks.made_films import MadeFilms
+from indexer.benchmarks.million_index import build_trial, peak_bytes, search_trial, sum_up
 from indexer.benchmarks.surroundings import describe as describe_surroundings
-from indexer.benchmarks.surroundings import resident_bytes
 from indexer.benchmarks.workload import DEPTH, all_vectors
 from indexer.catalogue.records import Medium
 from indexer.errors import ConfigError
@@ -32,7 +31,7 @@ from indexer.filter_columns import FilterColumns
 from indexer.index_version import open_version
 from indexer.query_sample import sample_queries
 from indexer.space import MEDIA
-from indexer.vector_index import KINDS, IndexPlan, build_index, open_index, set_threads
+from indexer.vector_index import KINDS, open_index
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -113,22 +112,15 @@ def _measure(
     built = _apart(_build, films, kind, plan, folder)
     tell(f"built in {built['build_s']:.1f} s, kind {built['kind']}")
     masks = [_repeat(columns.mask(case.filters), films.rows) for case in cases]
-    searched = _apart(_search, folder, built["kind"], queries, masks, cases, films.rows)
-    recalls = take_recall(films, queries, masks, searched["turns"], searched["found"])
-    by_share = {}
-    for share in SHARES:
-        places = [n for n, (_, case) in enumerate(searched["turns"]) if cases[case].wanted == share]
-        by_share[str(share)] = {
-            f"recall_{DEPTH}": float(np.mean([recalls[n] for n in places])),
-            **percentiles([searched["times_ms"][n] for n in places]),
-        }
+    opener = partial(open_index, folder / _FILE, built["kind"])
+    searched = _apart(search_trial, opener, queries, masks, cases)
     return {
         **built,
         "rows": films.rows,
         "dimension": films.real.shape[1],
         **searched["memory"],
         "open_s": searched["open_s"],
-        "searches": by_share,
+        "searches": sum_up(films, queries, masks, cases, searched),
     }
 
 
@@ -139,47 +131,8 @@ def _apart(job: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any
 
 
 def _build(films: MadeFilms, kind: str, plan: dict[str, Floats], folder: Path) -> dict[str, Any]:
-    vectors = films.all()
-    began = time.perf_counter()
-    built = build_index(vectors, kind, plan=IndexPlan(plan))
-    built.index.write(folder / _FILE)
-    return {
-        "build_s": time.perf_counter() - began,
-        "build_peak_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-        "vectors_bytes": vectors.nbytes,
-        **built.describe(),
-        "files": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
-    }
-
-
-def _search(
-    folder: Path, kind: str, queries: Floats, masks: list[Mask | None], cases: list[FilterCase], rows: int
-) -> dict[str, Any]:
-    """Open the index and search it; unfiltered searches come first, as many as there are, up to 500."""
-    set_threads(1)
-    before = resident_bytes()
-    began = time.perf_counter()
-    index = open_index(folder / _FILE, kind)
-    open_s = time.perf_counter() - began
-    opened = resident_bytes()
-    for n in range(500):
-        index.search(queries[n % len(queries)], DEPTH)
-    searched = resident_bytes()
-    turns, found, times = [], [], []
-    for number, mask in enumerate(masks):
-        share = [n for n, case in enumerate(cases) if case.wanted == cases[number].wanted]
-        for query in range(share.index(number), len(queries), len(share)):
-            began = time.perf_counter()
-            neighbours = index.search(queries[query], DEPTH, allowed=mask)
-            times.append(1000 * (time.perf_counter() - began))
-            turns.append((query, number))
-            found.append(neighbours.rows.tolist())
-    memory = {
-        "opened_bytes": opened - before,
-        "searched_bytes": searched - before,
-        "bytes_a_vector": (searched - before) / rows,
-    }
-    return {"open_s": open_s, "memory": memory, "turns": turns, "found": found, "times_ms": times}
+    built = build_trial(films.all(), kind, plan, folder / _FILE)
+    return {**built, "build_peak_bytes": peak_bytes()}
 
 
 def _repeat(mask: Mask | None, rows: int) -> Mask | None:

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
@@ -26,6 +26,8 @@ from indexer.features.columns import Table
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Weights = npt.NDArray[np.float64]
+#: Item, phrase and word of each word of a column, in reading order.
+_Text = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
 
 #: A film is the unit sum of its parts' unit vectors: its title names it, the rest only mentions.
 _MOVIE_PARTS = {"title": 1.0, "overview": 0.3, "keywords": 0.3}
@@ -44,6 +46,8 @@ _FUNCTION_WORDS = (
 )
 _STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 _SHORTEST_WORD = 2
+#: Items whose terms are in memory at a time: some 2 GB of films with their overviews.
+_ITEMS_AT_ONCE = 131_072
 
 # Letters that Unicode does not decompose into a base letter and a mark; ß is done by casefold.
 _LETTERS = str.maketrans(
@@ -161,28 +165,37 @@ def weigh_names(movies: Table, tracks: Table) -> tuple[NameTerms, NameWeights]:
     cell that ``SEPARATOR`` or ";" divides are phrases of their own: no pair of words reaches across.
     """
     words: dict[str, int] = {}
-    texts = [_read(movies[name], words) for name in _MOVIE_PARTS]
-    texts += [_read(tracks[name], words) for name in _TRACK_PARTS]
-    parts, codes = _grams(texts, list(words))
-    of_movies, of_track = parts[: len(_MOVIE_PARTS)], _joined(parts[len(_MOVIE_PARTS) :])
-
-    n_terms = len(codes)
-    in_movies = _items_with(_joined(of_movies), n_terms)
-    in_tracks = _items_with(of_track, n_terms)
+    of_movies = [_read(movies[name], words) for name in _MOVIE_PARTS]
+    of_tracks = [_read(tracks[name], words) for name in _TRACK_PARTS]
+    vocabulary = _Vocabulary.of(list(words))
+    counted_movies = vocabulary.count_items(of_movies, len(movies))
+    counted_tracks = vocabulary.count_items(of_tracks, len(tracks))
+    codes = np.union1d(counted_movies[0], counted_tracks[0])
+    in_movies, in_tracks = (_spread(codes, *counted) for counted in (counted_movies, counted_tracks))
+    del counted_movies, counted_tracks
     seen = in_movies + in_tracks
     # A term of one item has no say in the length of its vector either: misspellings and codes are many.
     idf = _idf(seen, len(movies) + len(tracks))
 
-    track_entries = _unit(_weighed(of_track, idf), len(tracks))
-    weighed, movie_entries = _weigh_movies(of_movies, idf, len(movies))
-
-    named = np.isin(_cells(movie_entries, n_terms), _cells(weighed[0], n_terms))
-    movie_entries = _some(movie_entries, named | ~_common(in_movies, len(movies))[movie_entries.terms])
-    track_entries = _some(track_entries, ~_common(in_tracks, len(tracks))[track_entries.terms])
+    common = _common(in_movies, len(movies))
+    some_movies, some_tracks = [], []
+    for start, parts in vocabulary.read_parts(of_movies, len(movies), codes):
+        weighed, entries = _weigh_movies(parts, idf, _ITEMS_AT_ONCE)
+        named = np.isin(_cells(entries, len(codes)), _cells(weighed[0], len(codes)))
+        # Of what no song has nothing is kept in the end.
+        entries = _some(entries, (named | ~common[entries.terms]) & (in_tracks[entries.terms] > 0))
+        some_movies.append(entries._replace(items=entries.items + start))
+    common = _common(in_tracks, len(tracks))
+    for start, parts in vocabulary.read_parts(of_tracks, len(tracks), codes):
+        entries = _unit(_weighed(_joined(parts), idf), _ITEMS_AT_ONCE)
+        entries = _some(entries, ~common[entries.terms] & (in_movies[entries.terms] > 0))
+        some_tracks.append(entries._replace(items=entries.items + start))
+    movie_entries, track_entries = _concatenated(some_movies), _concatenated(some_tracks)
+    del of_movies, of_tracks, some_movies, some_tracks
     kept = np.intersect1d(movie_entries.terms, track_entries.terms)
     names = _spelt(codes[kept], list(words))
     order = sorted(range(len(names)), key=names.__getitem__)
-    columns = np.full(n_terms, -1, np.int64)
+    columns = np.full(len(codes), -1, np.int64)
     columns[kept[order]] = np.arange(len(order))
     terms = NameTerms(
         _rows(movie_entries, columns, len(movies), len(order)),
@@ -230,9 +243,9 @@ def _folded(text: str) -> str:
     return _SILENT.sub("", text).casefold()
 
 
-def _read(cells: Iterable[object], words: dict[str, int]) -> tuple[Ints, Ints, Ints]:
+def _read(cells: Iterable[object], words: dict[str, int]) -> _Text:
     """Item, phrase and word number of each word of a column; ``words`` gains those it had not."""
-    items, phrases, numbers = array("q"), array("q"), array("q")
+    items, phrases, numbers = array("i"), array("i"), array("i")
     phrase = 0
     for item, cell in enumerate(cells):
         if not isinstance(cell, str):  # unknown
@@ -243,22 +256,89 @@ def _read(cells: Iterable[object], words: dict[str, int]) -> tuple[Ints, Ints, I
                 phrases.append(phrase)
                 numbers.append(words.setdefault(word, len(words)))
             phrase += 1
-    return np.array(items, np.int64), np.array(phrases, np.int64), np.array(numbers, np.int64)
+    return np.array(items, np.int32), np.array(phrases, np.int32), np.array(numbers, np.int32)
 
 
-def _grams(texts: Sequence[tuple[Ints, Ints, Ints]], words: Sequence[str]) -> tuple[list[_Part], Ints]:
-    """Terms of every column, and the code of each term: a word's number, or (1 + first) · words + second."""
-    stops = np.array([word in _STOP_WORDS for word in words], np.bool_)
-    alone = ~stops & np.array([len(word) >= _SHORTEST_WORD for word in words], np.bool_)
-    codes, items = [], []
-    for item, phrase, word in texts:
-        paired = (phrase[1:] == phrase[:-1]) & ~(stops[word[1:]] & stops[word[:-1]])
-        pairs = (1 + word[:-1]) * len(words) + word[1:]
-        codes.append(np.concatenate([word[alone[word]], pairs[paired]]))
-        items.append(np.concatenate([item[alone[word]], item[1:][paired]]))
-    known, numbers = np.unique(np.concatenate(codes), return_inverse=True)
-    ends = np.cumsum([len(part) for part in codes])[:-1]
+@dataclass(frozen=True)
+class _Vocabulary:
+    """All words of a catalogue by number; ``stops``: function words, ``alone``: words that are terms by themselves.
+
+    A term's code is a word's number, or (1 + first) · words + second. Items are read ``_ITEMS_AT_ONCE``: of a million
+    overviews all terms at once would take tens of gigabytes.
+    """
+
+    size: int
+    stops: Flags
+    alone: Flags
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> _Vocabulary:
+        stops = np.array([word in _STOP_WORDS for word in words], np.bool_)
+        long_enough = np.array([len(word) >= _SHORTEST_WORD for word in words], np.bool_)
+        return cls(len(words), stops, ~stops & long_enough)
+
+    def list_codes(self, text: _Text) -> tuple[Ints, Ints]:
+        """The items and codes of all terms of a column, single words first."""
+        item, phrase, word = text
+        paired = (phrase[1:] == phrase[:-1]) & ~(self.stops[word[1:]] & self.stops[word[:-1]])
+        pairs = (1 + word[:-1].astype(np.int64)) * self.size + word[1:]
+        single = self.alone[word]
+        codes = np.concatenate([word[single], pairs[paired]])
+        return np.concatenate([item[single], item[1:][paired]]).astype(np.int64), codes
+
+    def count_items(self, texts: Sequence[_Text], n_items: int) -> tuple[Ints, Ints]:
+        """The codes that occur in some columns, ascending, and how many items have each."""
+        found, counts = np.empty(0, np.int64), np.empty(0, np.int64)
+        for _, parts in self._cut(texts, n_items):
+            listed = [self.list_codes(part) for part in parts]
+            codes, places = np.unique(np.concatenate([part[1] for part in listed]), return_inverse=True)
+            cells = np.unique(np.concatenate([part[0] for part in listed]) * len(codes) + places)
+            both, places = np.unique(np.concatenate([found, codes]), return_inverse=True)
+            added = np.bincount(cells % max(len(codes), 1), minlength=len(codes))
+            joined = np.zeros(len(both), np.int64)
+            joined[places[: len(found)]] = counts
+            joined[places[len(found) :]] += added
+            found, counts = both, joined
+        return found, counts
+
+    def read_parts(
+        self, texts: Sequence[_Text], n_items: int, codes: Ints
+    ) -> Iterator[tuple[int, list[_Part]]]:
+        """Some items at a time, from number ``start`` on: the terms of every column, as places in ``codes``."""
+        for start, parts in self._cut(texts, n_items):
+            listed = [self.list_codes(part) for part in parts]
+            yield start, [_Part(items, np.searchsorted(codes, some)) for items, some in listed]
+
+    def _cut(self, texts: Sequence[_Text], n_items: int) -> Iterator[tuple[int, list[_Text]]]:
+        for start in range(0, n_items, _ITEMS_AT_ONCE):
+            cut = []
+            for item, phrase, word in texts:
+                low, high = np.searchsorted(item, (start, start + _ITEMS_AT_ONCE))
+                cut.append((item[low:high] - start, phrase[low:high], word[low:high]))
+            yield start, cut
+
+
+def _grams(texts: Sequence[_Text], words: Sequence[str]) -> tuple[list[_Part], Ints]:
+    """Terms of every column, and the code of each term."""
+    vocabulary = _Vocabulary.of(words)
+    listed = [vocabulary.list_codes(text) for text in texts]
+    known, numbers = np.unique(np.concatenate([codes for _, codes in listed]), return_inverse=True)
+    ends = np.cumsum([len(codes) for _, codes in listed])[:-1]
+    items = [part for part, _ in listed]
     return [_Part(*both) for both in zip(items, np.split(numbers, ends), strict=True)], known
+
+
+def _spread(codes: Ints, some: Ints, counts: Ints) -> Ints:
+    """Counts of some of the codes, for all codes."""
+    spread = np.zeros(len(codes), np.int64)
+    spread[np.searchsorted(codes, some)] = counts
+    return spread
+
+
+def _concatenated(parts: Sequence[_Entries]) -> _Entries:
+    if not parts:
+        return _Entries(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
+    return _Entries(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def _spelt(codes: Ints, words: Sequence[str]) -> list[str]:

@@ -11,7 +11,15 @@ Scores are inner products of the vectors as kept (nothing is normalised here); h
 ordered by score, best first, equal scores by row, so that pages of one query never repeat or skip a row.
 """
 
-from indexer.vector_index.base import LARGEST_NUMBER, Neighbours, VectorIndex
+from indexer.vector_index.base import (
+    LARGEST_NUMBER,
+    Allowed,
+    FileIndex,
+    Neighbours,
+    VectorIndex,
+    check_rows,
+    rank_rows,
+)
 from indexer.vector_index.choose import KINDS, BuiltIndex, IndexPlan, build_index, open_index
 from indexer.vector_index.coded import CodedParams
 from indexer.vector_index.exact import ExactIndex
@@ -21,15 +29,19 @@ from indexer.vector_index.hnsw import HnswIndex, HnswParams
 __all__ = [
     "KINDS",
     "LARGEST_NUMBER",
+    "Allowed",
     "BuiltIndex",
     "CodedParams",
     "ExactIndex",
+    "FileIndex",
     "HnswIndex",
     "HnswParams",
     "IndexPlan",
     "Neighbours",
     "VectorIndex",
     "build_index",
+    "check_rows",
     "open_index",
+    "rank_rows",
     "set_threads",
 ]

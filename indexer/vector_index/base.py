@@ -1,4 +1,4 @@
-"""What every index kind promises."""
+"""What every index promises, wherever its vectors are, and what those in files add to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+
+from indexer.filter_columns import NO_FILTERS, Filters
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -27,8 +29,24 @@ class Neighbours:
     scores: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The rows that a search may find, said twice: as a mask (n,) bool, and as the filters that exactly those pass.
+
+    An index in this process goes by the mask; one elsewhere is told the filters, since a mask is too long to send.
+    """
+
+    mask: Mask
+    filters: Filters = NO_FILTERS
+
+    @classmethod
+    def of(cls, allowed: Allowed | Mask | None) -> Allowed | None:
+        """The same, where a bare mask may stand for it."""
+        return cls(allowed) if isinstance(allowed, np.ndarray) else allowed
+
+
 class VectorIndex(ABC):
-    """Vectors that can be searched; safe to search from several threads at once."""
+    """Vectors that can be searched, wherever they are; safe to search from several threads at once."""
 
     kind: ClassVar[str]
 
@@ -65,6 +83,43 @@ class VectorIndex(ABC):
         """Copy the kept vectors of ``rows``: (n, d) float32. IndexError for a row that is not there."""
 
     @abstractmethod
+    def _find(self, query: Floats, depth: int, allowed: Allowed | None, matches: int) -> Neighbours:
+        """Rank the first ``depth`` (1 … ``matches``) of the ``matches`` allowed rows for a (1, d) query."""
+
+    def probe(self) -> None:
+        """Raise ``EngineError`` where a search could not be answered now; in this process it always can."""
+        return
+
+    def search(
+        self, query: Floats, k: int, offset: int = 0, allowed: Allowed | Mask | None = None
+    ) -> Neighbours:
+        """Find ``k`` neighbours of ``query`` (d,) float32 from rank ``offset`` (0 is the best).
+
+        ``allowed`` leaves only some rows; a bare mask (n,) bool suits indexes in this process. Fewer come back where
+        fewer are there. ValueError for a wrong shape, dtype, NaN, or a negative count.
+        """
+        checked = check_numbers(query, "the query", (self.dimension,))[None, :]
+        if k < 1 or offset < 0:
+            raise ValueError(f"k must be at least 1 and offset at least 0, not {k} and {offset}")
+        matches = self.size
+        allowed = Allowed.of(allowed)
+        if allowed is not None:
+            mask = allowed.mask
+            if mask.dtype != np.bool_ or mask.shape != (self.size,):
+                raise ValueError(
+                    f"allowed must be bool of shape ({self.size},), not {mask.dtype} {mask.shape}"
+                )
+            matches = int(np.count_nonzero(mask))
+        if offset >= matches:
+            return Neighbours(np.empty(0, np.int64), np.empty(0, np.float32))
+        found = self._find(checked, min(offset + k, matches), allowed, matches)
+        return Neighbours(found.rows[offset : offset + k], found.scores[offset : offset + k])
+
+
+class FileIndex(VectorIndex):
+    """Vectors searched in this process, kept in files of an index version."""
+
+    @abstractmethod
     def write(self, path: Path) -> None:
         """Write ``path`` and, for some kinds, files whose names begin with its stem.
 
@@ -73,28 +128,10 @@ class VectorIndex(ABC):
 
     @abstractmethod
     def _first(self, query: Floats, depth: int, allowed: Mask | None, matches: int) -> Neighbours:
-        """Rank the first ``depth`` (1 … ``matches``) of the ``matches`` allowed rows for a (1, d) query."""
+        """As ``_find``, by the mask alone."""
 
-    def search(self, query: Floats, k: int, offset: int = 0, allowed: Mask | None = None) -> Neighbours:
-        """Find ``k`` neighbours of ``query`` (d,) float32 from rank ``offset`` (0 is the best).
-
-        ``allowed`` (n,) bool leaves only its true rows. Fewer come back where fewer are there.
-        ValueError for a wrong shape, dtype, NaN, or a negative count.
-        """
-        checked = check_numbers(query, "the query", (self.dimension,))[None, :]
-        if k < 1 or offset < 0:
-            raise ValueError(f"k must be at least 1 and offset at least 0, not {k} and {offset}")
-        matches = self.size
-        if allowed is not None:
-            if allowed.dtype != np.bool_ or allowed.shape != (self.size,):
-                raise ValueError(
-                    f"allowed must be bool of shape ({self.size},), not {allowed.dtype} {allowed.shape}"
-                )
-            matches = int(np.count_nonzero(allowed))
-        if offset >= matches:
-            return Neighbours(np.empty(0, np.int64), np.empty(0, np.float32))
-        found = self._first(checked, min(offset + k, matches), allowed, matches)
-        return Neighbours(found.rows[offset : offset + k], found.scores[offset : offset + k])
+    def _find(self, query: Floats, depth: int, allowed: Allowed | None, matches: int) -> Neighbours:
+        return self._first(query, depth, allowed.mask if allowed is not None else None, matches)
 
 
 def rank_rows(rows: Rows, scores: Floats, depth: int) -> Neighbours:

@@ -14,7 +14,7 @@ import numpy as np
 from indexer.config import TARGET_RECALL
 from indexer.errors import ConfigError, VersionFormat
 from indexer.vector_index import tuning
-from indexer.vector_index.base import Floats, VectorIndex, check_numbers
+from indexer.vector_index.base import FileIndex, Floats, check_numbers
 from indexer.vector_index.coded import CodedIndex, CodedParams, CodesIndex, IvfIndex, RabitqIndex
 from indexer.vector_index.exact import ExactIndex
 from indexer.vector_index.hnsw import HnswIndex, HnswParams
@@ -32,7 +32,7 @@ SCANNED_ROWS = 300_000
 #: A list holds about this many rows, so that routing costs about as much as scanning.
 _ROWS_A_LIST = 512
 #: Rows that the number of coded numbers is chosen on where there are more.
-_TUNED_ROWS = 65_536
+_TUNED_ROWS = 131_072
 _RABITQ_DIMENSION = 256
 
 
@@ -58,7 +58,7 @@ class IndexPlan:
 class BuiltIndex:
     """An index and what was measured of it: sort of query → recall@10 on queries its settings were not chosen by."""
 
-    index: VectorIndex
+    index: FileIndex
     recall: Mapping[str, float]
 
     def describe(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def choose_kind(rows: int, dimension: int, memory_bytes: int | None = None) -> t
     return RabitqIndex.kind, f"{size}{within}: codes of one bit a number, the best compared in float16"
 
 
-def open_index(path: Path, kind: str) -> VectorIndex:
+def open_index(path: Path, kind: str) -> FileIndex:
     """Open an index that ``write`` made; verify its SHA-256 before: FAISS misses flipped bits.
 
     VersionDamaged for a missing, truncated or other file; VersionFormat for an unknown kind.
@@ -143,7 +143,7 @@ def _build_tuned(
     samples: Mapping[str, tuning.Sample],
     plan: IndexPlan,
     reason: str,
-) -> VectorIndex:
+) -> FileIndex:
     if kind == HnswIndex.kind:
         if isinstance(params, HnswParams):
             return HnswIndex.make(vectors, reason, params)
@@ -160,7 +160,9 @@ def _build_tuned(
     if kind == IvfIndex.kind:
         some = np.ascontiguousarray(vectors[:: max(1, len(vectors) // _TUNED_ROWS)])
         near = tuning.take_samples(some, _queries(vectors, plan))
-        scanned, _ = tuning.tune_dimension(CodesIndex, some, near, plan.target_recall, 1, reason)
+        scanned, _ = tuning.tune_dimension(
+            IvfIndex, some, near, plan.target_recall, 1, reason, len(vectors) / len(some)
+        )
         dimension = scanned.params.dimension
     lists = max(1, 2 ** round(np.log2(max(len(vectors) / _ROWS_A_LIST, 1))))
     projection = tuning.fit_projection(vectors, samples, dimension)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from indexer.errors import ConfigError, VersionDamaged
-from indexer.vector_index.base import Floats, Mask, Neighbours, Rows, VectorIndex, rank_rows
+from indexer.vector_index.base import FileIndex, Floats, Mask, Neighbours, Rows, rank_rows
 from indexer.vector_index.exact import ExactIndex
 from indexer.vector_index.faiss_calls import faiss, look_up, make_selector, one_thread, read_file, write_file
 from indexer.vector_index.kept_rows import HalfRows, KeptRows
@@ -54,7 +54,7 @@ class CodedParams:
             raise ConfigError(f"codes probes {self.probes} are more than the {self.lists} lists")
 
 
-class CodedIndex(VectorIndex):
+class CodedIndex(FileIndex):
     """Finds the first ``POOL`` ranks among candidates; ranks after them among more; the last ones exactly.
 
     Where few rows are allowed they are all ranked by their vectors. A row that the codes missed is late, never
@@ -118,9 +118,10 @@ class CodedIndex(VectorIndex):
         kept: KeptRows | None = None,
     ) -> Self:
         """Index checked vectors (n, d); the same input gives the same codes. ``kept``: these vectors, kept already."""
+        turned = projection.turned(params.seed)
         with one_thread():
-            codes = cls._make_codes(projection.place_items(vectors), params)
-        return cls(codes, kept or cls._keep(vectors), projection.query_map, params, reason)
+            codes = cls._make_codes(turned.place_items(vectors), params)
+        return cls(codes, kept or cls._keep(vectors), turned.query_map, params, reason)
 
     @classmethod
     def open(cls, path: Path, reason: str) -> Self:

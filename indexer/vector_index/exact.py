@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from indexer.vector_index.base import Floats, Mask, Neighbours, Rows, VectorIndex, check_rows, rank_rows
+from indexer.vector_index.base import FileIndex, Floats, Mask, Neighbours, Rows, check_rows, rank_rows
 from indexer.vector_index.faiss_calls import faiss, look_up, make_selector, one_thread, read_file, write_file
 
 #: Numbers of four bytes in a page of memory.
 _PAGE_NUMBERS = 1_024
 
 
-class ExactIndex(VectorIndex):
+class ExactIndex(FileIndex):
     """Compares the query with every allowed vector."""
 
     kind = "exact"

@@ -77,49 +77,65 @@ def measure_recall(index: VectorIndex, samples: Mapping[str, Sample]) -> dict[st
     return recall
 
 
-def tune_probes(index: CodedIndex, samples: Mapping[str, Sample], target: float) -> Tuned:
-    """The cheapest probes and candidates of a coded index that reach ``target``, or the best there are."""
+def tune_probes(
+    index: CodedIndex, samples: Mapping[str, Sample], target: float, times_more: float = 1.0
+) -> Tuned:
+    """The cheapest probes and candidates of a coded index that reach ``target``, or the best there are.
+
+    ``times_more``: see ``tune_dimension``.
+    """
     params = index.params
     goal = target + (1 - target) * _MARGIN
     best: Tuned | None = None
     most: Tuned | None = None
     probes = 1 if params.lists == 1 else max(1, params.lists // 256)
     while True:
-        recalls = _recalls(index, samples, probes)
+        recalls = _recalls(index, samples, probes, times_more)
         for count, recall in recalls.items():
             tuned = Tuned(
-                replace(params, probes=probes, candidates=count), recall, _cost(index, params, probes, count)
+                replace(params, probes=probes, candidates=count),
+                recall,
+                _cost(index, params, probes, count, times_more),
             )
             if min(recall.values()) >= goal and (best is None or tuned.cost < best.cost):
                 best = tuned
             if most is None or min(recall.values()) > min(most.recall.values()):
                 most = tuned
-        if probes == params.lists or (best is not None and _cost(index, params, probes, 0) > best.cost):
+        if probes == params.lists or (
+            best is not None and _cost(index, params, probes, 0, times_more) > best.cost
+        ):
             break
-        probes = min(probes * 2, params.lists)
+        probes = min(_next_probes(probes), params.lists)
     if best is None and most is None:
         raise ValueError("nothing can be tuned without queries")
     return best or most  # type: ignore[return-value]
 
 
 def tune_dimension(
-    made: type[Coded], vectors: Floats, samples: Mapping[str, Sample], target: float, lists: int, reason: str
+    made: type[Coded],
+    vectors: Floats,
+    samples: Mapping[str, Sample],
+    target: float,
+    lists: int,
+    reason: str,
+    times_more: float = 1.0,
 ) -> tuple[Coded, Tuned]:
     """Try codes of more and more numbers until the next could not be cheaper; returns the cheapest that suffice.
 
-    Where none reaches the target, the one with the highest recall.
+    Where none reaches the target, the one with the highest recall. ``times_more``: the vectors stand for this many
+    times as many, among which that many more rows come between a query and its nearest.
     """
     projection = fit_projection(vectors, samples, vectors.shape[1])
     kept = None
     best: tuple[Coded, Tuned] | None = None
     goal = target + (1 - target) * _MARGIN
     for size in dict.fromkeys(min(size, vectors.shape[1]) for size in _DIMENSIONS):
-        if best is not None and _reached(best[1]) >= goal and len(vectors) * size > best[1].cost:
+        if best is not None and _reached(best[1]) >= goal and len(vectors) * times_more * size > best[1].cost:
             break
         params = CodedParams(dimension=size, lists=lists)
         index = made.make(vectors, projection.cut(size), params, reason, kept)
         kept = index.kept
-        tuned = tune_probes(index, samples, target)
+        tuned = tune_probes(index, samples, target, times_more)
         # Past the goal recall counts no more, only cost does.
         worth = min(_reached(tuned), goal), -tuned.cost
         if best is None or worth > (min(_reached(best[1]), goal), -best[1].cost):
@@ -147,23 +163,34 @@ def tune_beam(index: HnswIndex, samples: Mapping[str, Sample], target: float) ->
     return index
 
 
-def _recalls(index: CodedIndex, samples: Mapping[str, Sample], probes: int) -> dict[int, dict[str, float]]:
+def _next_probes(probes: int) -> int:
+    """1, 2, 3, 4, 6, 8, 12, 16, 24 …"""
+    return probes + max(1, 2 ** (probes.bit_length() - 2)) if probes > 1 else 2
+
+
+def _recalls(
+    index: CodedIndex, samples: Mapping[str, Sample], probes: int, times_more: float
+) -> dict[int, dict[str, float]]:
     """Number of candidates → sort of query → recall. Ranking candidates is exact, so one search tells of all counts."""
     recalls: dict[int, dict[str, float]] = {}
-    counts = sorted({min(count, index.size) for count in _CANDIDATES})
+    # Of a sample's rows the nearest few stand for the nearest of all, and as few candidates for all candidates.
+    ranks = max(1, round(RANKS / times_more))
+    few = {count: min(max(ranks, round(count / times_more)), index.size) for count in _CANDIDATES}
+    counts = {min(count, round(index.size * times_more)): at_most for count, at_most in few.items()}
+    most = max(counts.values())
     for name, sample in samples.items():
         places = []
-        for query, truth in zip(sample.chosen_by, sample.chosen_truth, strict=True):
-            same = index.candidates(query[None, :], counts[-1], probes)[None, :] == truth[:, None]
+        for query, truth in zip(sample.chosen_by, sample.chosen_truth[:, :ranks], strict=True):
+            same = index.candidates(query[None, :], most, probes)[None, :] == truth[:, None]
             places.append(np.where(same.any(axis=1), same.argmax(axis=1), index.size))
         found = np.concatenate(places)
-        for count in counts:
-            recalls.setdefault(count, {})[name] = round(float(np.mean(found < count)), 4)
+        for count, at_most in counts.items():
+            recalls.setdefault(count, {})[name] = round(float(np.mean(found < at_most)), 4)
     return recalls
 
 
-def _cost(index: CodedIndex, params: CodedParams, probes: int, count: int) -> float:
-    scanned = index.size * probes / params.lists
+def _cost(index: CodedIndex, params: CodedParams, probes: int, count: int, times_more: float) -> float:
+    scanned = index.size * times_more * probes / params.lists
     return scanned * params.dimension + index.RANK_COST * count
 
 
