@@ -7,9 +7,10 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ from indexer.filter_columns import FilterColumns
 from indexer.item_features import describe_items
 from indexer.map_layout import lay_out
 from indexer.methods.method import Material
+from indexer.public_data import tell_origin
 from indexer.query_sample import pick_texts, sample_queries
+from indexer.ray_encoding.cluster import RayCluster
 from indexer.space import MEDIA
 from indexer.space_fit import fit_space
 from indexer.unseen import write_unseen
@@ -63,9 +66,21 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
     """
     log = _Log()
     tell = on_progress or (lambda _stage, _done, _total: None)
-    with versions.lock(config.indexes), versions.new_folder(config.indexes) as folder:
+    with (
+        versions.lock(config.indexes),
+        versions.new_folder(config.indexes) as folder,
+        RayCluster(config.ray) if config.ray is not None else nullcontext() as ray,
+    ):
         with log.stage("catalogue"):
-            catalogue = read_catalogue(config.movies, config.tracks, config.soundtracks, config.preset)
+            catalogue = read_catalogue(
+                config.movies,
+                config.tracks,
+                config.soundtracks,
+                config.preset,
+                config.movie_columns,
+                config.track_columns,
+            )
+            sources = _sources(config)
             if config.report is not None:
                 catalogue.report.write(config.report)
         tables: Mapping[Medium, pd.DataFrame] = {"movies": catalogue.movies, "tracks": catalogue.tracks}
@@ -78,7 +93,9 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
             before = _previous(config.indexes)
             encoder = _place_encoder(config.encoder, before, folder / versions.ENCODER)
         with log.stage("features"):
-            texts = EncodedTexts(encoder, folder / versions.ENCODER, before, tell)
+            files = folder / versions.ENCODER
+            encode_all = None if ray is None else partial(ray.encode_all, encoder, files)
+            texts = EncodedTexts(encoder, files, before, tell, encode_all)
             items = describe_items(catalogue, config, texts.encode)
         pictures = {}
         if config.posters is not None:
@@ -139,7 +156,7 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
                 "dimension": encoder.dimension,
             },
             "mood_bounds": {medium: items.scales[medium].to_dict() for medium in MEDIA},
-            "sources": _sources(config),
+            "sources": sources,
             "cleaning": catalogue.report.to_dict(),
             "pictures": pictures,
             "learned": fitted.learned,
@@ -151,6 +168,7 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
                 "seconds": log.seconds,
                 "rows_encoded": texts.encoded,
                 "rows_reused": texts.reused,
+                **({} if ray is None else {"ray": ray.facts}),
             },
         }
         name = versions.seal(folder, manifest, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
@@ -185,7 +203,11 @@ def _place_encoder(model: str, before: Path | None, target: Path) -> TextEncoder
 
 
 def _sources(config: BuildConfig) -> list[dict[str, Any]]:
-    return [{"what": what, "file": path.name, **_fingerprint(path)} for what, path in config.files.items()]
+    sources = []
+    for what, path in config.files.items():
+        facts = _fingerprint(path)
+        sources.append({"what": what, "file": path.name, **facts, **tell_origin(path, facts["sha256"])})
+    return sources
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

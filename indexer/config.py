@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +42,26 @@ SOURCES = (
     "mel_model",
 )
 
+#: Values of ``ray`` that are no address: a cluster of the build's own, and the one that this machine belongs to.
+RAY_WORDS = ("local", "auto")
+RAY_ADDRESS = re.compile(r"(?:ray://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>\d{1,5})")
+
 #: Settings of the media's models that methods are given as well, as ``Material.options``.
 OPTIONS = ("poster_model", "poster_tflite", "poster_size_px", "cover_model", "lyrics_model")
 
 
 @dataclass(frozen=True)
 class BuildConfig:
-    """Settings of one build; weights are those of the space's blocks, seed fixes every random choice."""
+    """Settings of one build; weights are those of the space's blocks, seed fixes every random choice.
+
+    ``movie_columns``, ``track_columns``: field → column of files that name their columns otherwise than the layouts.
+    """
 
     movies: Path
     tracks: Path
     soundtracks: Path | None = None
+    movie_columns: Mapping[str, str] = field(default_factory=dict)
+    track_columns: Mapping[str, str] = field(default_factory=dict)
     weak_soundtracks: Path | None = None
     song_emotions: Path | None = None
     emotion_words: Path | None = None
@@ -79,6 +89,7 @@ class BuildConfig:
     index_kind: str = "auto"
     target_recall: float = TARGET_RECALL
     index_memory_mib: int | None = None
+    ray: str | None = None
     text_weight: float = 1.0
     themes_weight: float = 0.067
     mood_weight: float = 0.1
@@ -93,7 +104,7 @@ class BuildConfig:
 
     def __post_init__(self) -> None:
         """Refuse weights that cannot weigh, and half of the emotion labels."""
-        for name in (field.name for field in fields(self) if field.name.endswith("_weight")):
+        for name in (setting.name for setting in fields(self) if setting.name.endswith("_weight")):
             weight = getattr(self, name)
             if not math.isfinite(weight) or weight < 0:
                 raise ConfigError(f"{name} must be a number of at least 0, not {weight}")
@@ -103,6 +114,8 @@ class BuildConfig:
             raise ConfigError(f"index_memory_mib must be at least 1, not {self.index_memory_mib}")
         if not 32 <= self.poster_size_px <= 1024:
             raise ConfigError(f"poster_size_px must be 32 to 1024, not {self.poster_size_px}")
+        if self.ray is not None and self.ray not in RAY_WORDS and not RAY_ADDRESS.fullmatch(self.ray):
+            raise ConfigError(f"ray takes local, auto, HOST:PORT or ray://HOST:PORT, not {self.ray!r}")
         if self.text_weight + self.mood_weight == 0:
             raise ConfigError("text_weight and mood_weight are both 0, so nothing could be compared")
         if (self.song_emotions is None) != (self.emotion_words is None):
@@ -111,7 +124,7 @@ class BuildConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> BuildConfig:
         """Make a config from plain values; raises ``ConfigError`` on a name it does not know."""
-        known = {field.name for field in fields(cls)}
+        known = {setting.name for setting in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
             raise ConfigError(f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}")
@@ -129,6 +142,8 @@ class BuildConfig:
         plain = asdict(self)
         # Names of models, or of files that hold them.
         plain |= {name: Path(plain[name]).name for name in ("poster_model", "cover_model")}
+        if self.ray is not None:
+            plain["ray"] = self.ray if self.ray in RAY_WORDS else "address"
         return {name: _plain(value) for name, value in plain.items()}
 
     @property

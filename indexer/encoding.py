@@ -13,6 +13,8 @@ from indexer import index_version as versions
 from indexer.features.text_encoder import TextEncoder
 
 Floats = npt.NDArray[np.float32]
+#: Texts, and what is told (done, total) → their embeddings (n, d).
+EncodeAll = Callable[[Sequence[str], Callable[[int, int], None]], Floats]
 #: Told (what, done, total) while texts are encoded.
 Tell = Callable[[str, int, int], None]
 _KEY_BYTES = 16
@@ -25,11 +27,22 @@ class EncodedTexts:
     over or encoded. ``encoded`` and ``reused`` count distinct texts.
     """
 
-    def __init__(self, encoder: TextEncoder, folder: Path, before: Path | None, tell: Tell) -> None:
-        """``folder`` holds the encoder; ``before`` is the version to take rows over from, if any."""
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        folder: Path,
+        before: Path | None,
+        tell: Tell,
+        encode_all: EncodeAll | None = None,
+    ) -> None:
+        """``folder`` holds the encoder; ``before`` is the version to take rows over from, if any.
+
+        ``encode_all`` encodes in the encoder's place, elsewhere, and to the same numbers.
+        """
         hashes = [versions.hash_file(path) for path in sorted(folder.iterdir())]
         self._salt = hashlib.sha256("".join(hashes).encode()).digest()[:_KEY_BYTES]
         self._encoder = encoder
+        self._encode_all: EncodeAll = encode_all or encoder.encode_all
         self._tell = tell
         self._rows: dict[bytes, npt.NDArray[np.float16]] = {}
         self._before: dict[bytes, npt.NDArray[np.float16]] = {}
@@ -52,8 +65,8 @@ class EncodedTexts:
             else:
                 missing.setdefault(key, text)
         if missing:
-            fresh = self._encoder.encode_all(
-                list(missing.values()), on_progress=lambda done, total: self._tell(what, done, total)
+            fresh = self._encode_all(
+                list(missing.values()), lambda done, total: self._tell(what, done, total)
             ).astype(np.float16)
             self._rows.update(zip(missing, fresh, strict=True))
             self.encoded += len(missing)

@@ -36,7 +36,7 @@ requirement_files() {
         server) echo requirements-server.txt ;;
         indexer) echo "$(requirement_files server) requirements-indexer.txt" ;;
         full) echo "$(requirement_files indexer) requirements.txt" ;;
-        dev) echo "$(requirement_files full) requirements-redis.txt requirements-postgresql.txt requirements-dev.txt" ;;
+        dev) echo "$(requirement_files full) requirements-redis.txt requirements-postgresql.txt requirements-milvus.txt requirements-ray.txt requirements-dev.txt" ;;
         *) die "no requirement set is called '$1'" ;;
     esac
 }

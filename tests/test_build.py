@@ -169,7 +169,7 @@ def test_an_interrupted_build_publishes_nothing_and_says_so(
         assert list(indexes.glob(".partial-*"))
         signal.raise_signal(sent)
 
-    monkeypatch.setattr("indexer.__main__._Bars.__call__", interrupt)
+    monkeypatch.setattr("indexer.commands.progress_bars.Bars.__call__", interrupt)
     command = [
         "build",
         "--movies",

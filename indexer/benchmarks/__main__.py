@@ -17,6 +17,12 @@ _BENCHMARKS = {
         "vector search beside FAISS, hnswlib, Qdrant, Chroma and USearch",
     ),
     "scale": ("indexer.benchmarks.scale", "a film index of a million rows beside the real one"),
+    "million": (
+        "indexer.benchmarks.million",
+        "a million films and songs through build, publication and serving",
+    ),
+    "simulate": ("indexer.benchmarks.simulate", "the slowest of many shards, from measured latencies"),
+    "read": ("indexer.benchmarks.read", "reading a million rows: rows a second, peak memory, the report"),
     "filters": ("indexer.benchmarks.filters", "recall of filtered searches against exact ones"),
     "playlists": ("indexer.benchmarks.playlists", "lines of playlists found, and taken for another song"),
     "mel": ("indexer.benchmarks.mel", "the mel CNN on clips made by code: variance explained"),
@@ -25,6 +31,8 @@ _BENCHMARKS = {
     "sound": ("indexer.benchmarks.sound", "audio features estimated of clips whose answer is known"),
     "pictures": ("indexer.benchmarks.pictures", "posters: speed, what their vectors tell, what they add"),
     "map": ("indexer.benchmarks.map", "the map of a built version: seconds, and what of the space it keeps"),
+    "fetch": ("indexer.benchmarks.fetch", "fetching data sets from loopback: MB a second, CPU, memory"),
+    "ray": ("indexer.benchmarks.ray", "encoding on Ray beside the build's own process: overhead, same bytes"),
     "plots": ("indexer.benchmarks.plots", "figures from the JSON that search wrote"),
 }
 

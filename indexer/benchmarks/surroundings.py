@@ -12,6 +12,7 @@ from pathlib import Path
 _CPU_INFO = Path("/proc/cpuinfo")
 _MEMORY_INFO = Path("/proc/meminfo")
 _RESIDENT = Path("/proc/self/statm")
+_STATUS = Path("/proc/self/status")
 
 
 def describe(seed: int, libraries: Iterable[str]) -> dict[str, str]:
@@ -39,6 +40,17 @@ def installed(distribution: str) -> str:
 def resident_bytes() -> int:
     """Bytes of this process that are in memory now, mapped files included. OSError without /proc."""
     return int(_RESIDENT.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak_bytes() -> int:
+    """The most bytes of this process that were in memory at once since it began. OSError without /proc.
+
+    Unlike ``ru_maxrss``, this does not begin with what the process that started this one had.
+    """
+    kilobytes = _read_field(_STATUS, "VmHWM").removesuffix(" kB")
+    if not kilobytes:
+        raise OSError(f"{_STATUS} does not tell this process's peak")
+    return int(kilobytes) * 1024
 
 
 def _memory() -> str:

@@ -12,6 +12,9 @@ from indexer.catalogue.records import SEPARATOR
 
 Mask = np.ndarray
 
+#: White space other than single spaces: ``str.isspace`` written out, for few cells have any and RE2 finds them fast.
+_ODD_SPACE = "  |[\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+
 _NO_VALUE = frozenset({"", "(no genres listed)"})
 _FLAGS = {"true": 1.0, "1": 1.0, "1.0": 1.0, "false": 0.0, "0": 0.0, "0.0": 0.0}
 
@@ -33,7 +36,11 @@ class Bounds:
 
 def text_cells(cells: pd.Series[str]) -> pd.Series[str]:
     """Trim, collapse white space and line breaks; str with NA for nothing. "None" and "nan" are text."""
-    text = cells.str.replace(r"\s+", " ", regex=True).str.strip()
+    odd = cells.str.contains(_ODD_SPACE, regex=True).to_numpy(dtype=bool)
+    text = cells.str.strip()
+    if odd.any():
+        text = text.copy()
+        text.loc[odd] = np.array([" ".join(cell.split()) for cell in cells[odd]], dtype=object)
     return text.mask(text == "")
 
 
@@ -43,12 +50,15 @@ def id_cells(cells: pd.Series[str]) -> pd.Series[str]:
     return ids.mask((ids == "") | ids.str.contains(SEPARATOR, regex=False))
 
 
-def many_cells(cells: pd.Series[str], separator: str) -> pd.Series[str]:
+def many_cells(cells: pd.Series[str], separator: str, *, or_bar: bool = False) -> pd.Series[str]:
     """Split at ``separator``, trim, keep each part once, join with ``SEPARATOR``; "" for none.
 
-    ``SEPARATOR`` inside a part (the artist M|O|O|N) becomes "/", as it would tear the part apart.
+    ``SEPARATOR`` inside a part (the artist M|O|O|N) becomes "/", as it would tear the part apart; with ``or_bar``
+    it separates, and a cell that has it is split nowhere else.
     """
-    return _map_distinct(cells, lambda cell: _split(cell, separator))
+    return _map_distinct(
+        cells, lambda cell: _split(cell, SEPARATOR if or_bar and SEPARATOR in cell else separator)
+    )
 
 
 def flag_cells(cells: pd.Series[str]) -> tuple[pd.Series[float], Mask]:

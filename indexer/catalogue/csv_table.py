@@ -7,12 +7,13 @@ import gzip
 import io
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from operator import itemgetter
 from pathlib import Path
 from typing import TextIO
 
 from indexer.catalogue.chunk import CHUNK_ROWS, Chunk, Fault, make_chunk, show
+from indexer.catalogue.column_map import place_columns
 from indexer.catalogue.layout import Layout
 from indexer.errors import UnreadableFile
 
@@ -21,9 +22,12 @@ MAX_RECORD_LINES = 200
 
 
 class CsvTable:
-    """A ``.csv`` or ``.csv.gz`` file with a header line, UTF-8 with or without a byte-order mark."""
+    """A ``.csv`` or ``.csv.gz`` file with a header line, UTF-8 with or without a byte-order mark.
 
-    def __init__(self, path: Path, layout: Layout) -> None:
+    ``places``: the layout's columns that the file has, by their own name or as ``columns`` says, and where.
+    """
+
+    def __init__(self, path: Path, layout: Layout, columns: Mapping[str, str]) -> None:
         self.path = path
         self._layout = layout
         with self._open() as file:
@@ -31,6 +35,7 @@ class CsvTable:
                 self.columns = _read_header(_Lines(file), path)
             except (OSError, EOFError, zlib.error) as error:
                 raise UnreadableFile(f"{path}: cannot be read ({error})") from error
+        self.places = place_columns(self.columns, layout, columns, path)
 
     def chunks(self, chunk_rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
         """Yield the rows in order, ``chunk_rows`` at a time, cells as text. Raises ``UnreadableFile``."""
@@ -50,13 +55,14 @@ class CsvTable:
         return io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
     def _chunks(self, file: TextIO, chunk_rows: int) -> Iterator[Chunk]:
-        wanted = [name for name in self.columns if name in self._layout.columns]
-        pick = itemgetter(*(self.columns.index(name) for name in wanted), 0)  # the 0 keeps it a tuple
-        id_at = self.columns.index(self._layout.id_column)
-        title_at = _index_or_none(self.columns, self._layout.title_column)
+        wanted = list(self.places)
+        pick = itemgetter(*self.places.values(), 0)  # the 0 keeps it a tuple
+        id_at = self.places[self._layout.id_column]
+        title_at = self.places.get(self._layout.title_column)
         lines = _Lines(file)
         _read_header(lines, self.path)
-        lines.is_row = _RowTest(self.columns, self._layout)
+        numbers_at = [at for name, at in self.places.items() if name in self._layout.numbers]
+        lines.is_row = _RowTest(len(self.columns), id_at, numbers_at)
         rows: list[tuple[str, ...]] = []
         numbers: list[tuple[int, int]] = []
         faults: list[Fault] = []
@@ -130,10 +136,10 @@ class _RowTest:
     not prose (whose commas are followed by spaces).
     """
 
-    def __init__(self, columns: list[str], layout: Layout) -> None:
-        self._width = len(columns)
-        self._id_at = columns.index(layout.id_column)
-        self._numbers = [at for at, name in enumerate(columns) if name in layout.numbers]
+    def __init__(self, width: int, id_at: int, numbers_at: list[int]) -> None:
+        self._width = width
+        self._id_at = id_at
+        self._numbers = numbers_at
 
     def __call__(self, line: str) -> bool:
         if line.count(",") < self._width - 1:
@@ -216,7 +222,3 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _index_or_none(names: list[str], name: str) -> int | None:
-    return names.index(name) if name in names else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from indexer.catalogue.chunk import CHUNK_ROWS, LINE, ROW, Chunk, Fault, show
+from indexer.catalogue.column_map import place_columns
 from indexer.catalogue.layout import Layout
 from indexer.errors import UnreadableFile
 
 
 class ParquetTable:
-    """A ``.parquet`` file whose columns hold text, numbers, booleans or dates."""
+    """A ``.parquet`` file whose columns hold text, numbers, booleans or dates; ``places`` as in ``CsvTable``."""
 
-    def __init__(self, path: Path, layout: Layout) -> None:
+    def __init__(self, path: Path, layout: Layout, columns: Mapping[str, str]) -> None:
         self.path = path
         self._layout = layout
         try:
@@ -27,25 +28,26 @@ class ParquetTable:
                 self.columns: list[str] = list(file.schema_arrow.names)
         except (pa.ArrowException, OSError) as error:
             raise UnreadableFile(f"{path}: not a Parquet file ({_first_line(error)})") from error
+        self.places = place_columns(self.columns, layout, columns, path)
 
     def chunks(self, chunk_rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
         """Yield the rows in order, ``chunk_rows`` at a time, cells as text. Raises ``UnreadableFile``."""
-        wanted = [name for name in self.columns if name in self._layout.columns]
+        wanted = {name: self.columns[at] for name, at in self.places.items()}
         done = 0
         try:
             with pq.ParquetFile(self.path) as file:
-                for batch in file.iter_batches(batch_size=chunk_rows, columns=wanted):
+                for batch in file.iter_batches(batch_size=chunk_rows, columns=sorted(set(wanted.values()))):
                     yield self._make_chunk(batch, wanted, done)
                     done += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             raise UnreadableFile(f"{self.path}: cannot be read to its end ({_first_line(error)})") from error
 
-    def _make_chunk(self, batch: pa.RecordBatch, wanted: list[str], done: int) -> Chunk:
+    def _make_chunk(self, batch: pa.RecordBatch, wanted: Mapping[str, str], done: int) -> Chunk:
         rows = batch.num_rows
         cells: dict[str, pd.Series[str]] = {}
         bad_cells: list[tuple[str, str, np.ndarray]] = []
-        for name in wanted:
-            text, undecodable = _text_column(batch.column(name), f"{self.path}: column {name}")
+        for name, theirs in wanted.items():
+            text, undecodable = _text_column(batch.column(theirs), f"{self.path}: column {theirs}")
             cells[name] = text
             bad_cells.append(("nul_bytes", name, text.str.contains("\0", regex=False).to_numpy(dtype=bool)))
             bad_cells.append(("undecodable_bytes", name, undecodable))
@@ -64,7 +66,7 @@ class ParquetTable:
 
     @property
     def _has_title(self) -> bool:
-        return self._layout.title_column in self.columns
+        return self._layout.title_column in self.places
 
 
 def _text_column(column: pa.Array, where: str) -> tuple[pd.Series[str], np.ndarray]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from indexer.catalogue.cells import Bounds, flag_cells, impossible, number_cells, year_cells
 from indexer.catalogue.chunk import Chunk
@@ -43,9 +47,26 @@ def fill_flag(draft: Draft, column: str, cells: pd.Series[str]) -> None:
     draft.blank("wrong_type", column, wrong, cells)
 
 
-def absent_columns(layout: Layout, present: list[str]) -> list[str]:
+def absent_columns(layout: Layout, present: Collection[str]) -> list[str]:
     """Our columns for which a file has no source."""
     return [ours for theirs, fills in layout.columns.items() if theirs not in present for ours in fills]
+
+
+def join_parts(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """The parts' rows under each other, with a fresh index; the parts are used up, column by column.
+
+    So no more than one column is in memory twice, and each column of text is one piece of memory in the end.
+    """
+    columns: dict[str, pd.Series[Any]] = {}
+    for name in list(parts[0].columns):
+        joined = pd.concat([part.pop(name) for part in parts], ignore_index=True)
+        if joined.dtype == "str":
+            pieces = pa.array(joined)
+            if isinstance(pieces, pa.ChunkedArray):
+                joined = pd.Series(pieces.combine_chunks(), dtype="str")
+        columns[str(name)] = joined
+    parts.clear()
+    return pd.DataFrame(columns)
 
 
 def finish_table(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:

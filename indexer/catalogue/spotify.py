@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ from indexer.catalogue.parsing import (
     fill_number,
     fill_year,
     finish_table,
+    join_parts,
     source_cells,
 )
 from indexer.catalogue.records import AUDIO_FEATURES, TRACK_COLUMNS
@@ -53,22 +55,27 @@ LAYOUT = Layout(
         **{name: (name,) for name in _NUMBERS},
     },
     numbers=frozenset(_NUMBERS),
+    map_option="--map-tracks",
 )
 
 
-def read_tracks(path: Path, preset: str = "default") -> tuple[pd.DataFrame, FileReport]:
+def read_tracks(
+    path: Path, preset: str = "default", columns: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, FileReport]:
     """Read and clean a file of songs: a table with ``TRACK_COLUMNS``, input order kept, and its report.
 
+    ``columns``: field → the file's column, where that is not the layout's; lists in it may be joined by "|" as well.
     Raises ``UnreadableFile``, ``MissingColumn`` or ``ConfigError``; the table may be empty.
     """
     rules = rules_for("tracks", preset)
-    table = open_table(path, LAYOUT)
+    table = open_table(path, LAYOUT, columns)
     report = start_report(path.name, rules)
-    report.absent = absent_columns(LAYOUT, table.columns)
-    parts = [_clean(chunk, rules, report) for chunk in table.chunks()]
+    report.absent = absent_columns(LAYOUT, table.places)
+    named = {LAYOUT.fields[field] for field in columns or ()}
+    parts = [_clean(chunk, rules, report, named) for chunk in table.chunks()]
     tracks = finish_table(pd.DataFrame(), TRACK_COLUMNS)
     if parts:
-        rows = pd.concat(parts, ignore_index=True)
+        rows = join_parts(parts)
         rows = merge_genre_rows(rows, report.rules["genre_rows_merged"])
         rows = merge_same_recordings(rows, report.rules["same_recording_merged"])
         tracks = finish_table(rows, TRACK_COLUMNS)
@@ -77,17 +84,17 @@ def read_tracks(path: Path, preset: str = "default") -> tuple[pd.DataFrame, File
     return tracks, report
 
 
-def _clean(chunk: Chunk, rules: list[Rule], report: FileReport) -> pd.DataFrame:
+def _clean(chunk: Chunk, rules: list[Rule], report: FileReport, named: Collection[str]) -> pd.DataFrame:
     count_faults(chunk, report)
     draft = start_draft(chunk)
     rows = draft.rows
     rows["_raw_id"] = source_cells(chunk, "track_id")
     rows["id"] = id_cells(rows["_raw_id"])
     rows["title"] = text_cells(source_cells(chunk, "track_name"))
-    rows["artists"] = many_cells(source_cells(chunk, "artists"), ";")
+    rows["artists"] = many_cells(source_cells(chunk, "artists"), ";", or_bar="artists" in named)
     rows["other_ids"] = pd.Series("", index=rows.index, dtype="str")
     rows["album"] = text_cells(source_cells(chunk, "album_name"))
-    rows["genres"] = many_cells(source_cells(chunk, "track_genre"), ",")
+    rows["genres"] = many_cells(source_cells(chunk, "track_genre"), ",", or_bar="track_genre" in named)
     rows["tags"] = many_cells(source_cells(chunk, "tags"), "|")
     fill_year(draft, "year", source_cells(chunk, "year"))
     fill_year(draft, "decade", source_cells(chunk, "decade"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from indexer.catalogue.parsing import (
     fill_number,
     fill_year,
     finish_table,
+    join_parts,
     source_cells,
 )
 from indexer.catalogue.records import MOVIE_COLUMNS
@@ -59,29 +61,46 @@ LAYOUT = Layout(
         **{theirs: (ours,) for ours, (theirs, _) in _NUMBERS.items()},
     },
     numbers=frozenset(theirs for theirs, _ in _NUMBERS.values()),
+    map_option="--map",
 )
 
 
-def read_movies(path: Path, preset: str = "default") -> tuple[pd.DataFrame, FileReport]:
+def read_movies(
+    path: Path, preset: str = "default", columns: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, FileReport]:
     """Read and clean a file of films: a table with ``MOVIE_COLUMNS``, input order kept, and its report.
 
+    ``columns``: field → the file's column, where that is not the layout's; lists in it may be joined by "|" as well.
     Raises ``UnreadableFile``, ``MissingColumn`` or ``ConfigError``; the table may be empty.
     """
     rules = rules_for("movies", preset)
-    table = open_table(path, LAYOUT)
+    table = open_table(path, LAYOUT, columns)
     report = start_report(path.name, rules)
-    report.absent = absent_columns(LAYOUT, table.columns)
-    parts = [_clean(chunk, rules, report) for chunk in table.chunks()]
-    rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["id"])
-    repeated = rows["id"].duplicated()
-    report.rules["duplicate_id"].add_rows(rows[repeated])
-    movies = finish_table(rows[~repeated], MOVIE_COLUMNS)
+    report.absent = absent_columns(LAYOUT, table.places)
+    named = {LAYOUT.fields[field] for field in columns or ()}
+    parts = [_clean(chunk, rules, report, named) for chunk in table.chunks()]
+    movies = finish_table(_drop_repeated(parts, report), MOVIE_COLUMNS)
     report.rows_kept = len(movies)
     report.unknown = count_unknown(movies)
     return movies, report
 
 
-def _clean(chunk: Chunk, rules: list[Rule], report: FileReport) -> pd.DataFrame:
+def _drop_repeated(parts: list[pd.DataFrame], report: FileReport) -> pd.DataFrame:
+    """All parts' rows but those with the id of an earlier one; part by part, as a copy of all would be large."""
+    if not parts:
+        return pd.DataFrame()
+    repeated = pd.concat([part["id"] for part in parts], ignore_index=True).duplicated().to_numpy(dtype=bool)
+    start = 0
+    for at, part in enumerate(parts):
+        mask = repeated[start : start + len(part)]
+        start += len(part)
+        if mask.any():
+            report.rules["duplicate_id"].add_rows(part[mask])
+            parts[at] = part[~mask]
+    return join_parts(parts)
+
+
+def _clean(chunk: Chunk, rules: list[Rule], report: FileReport, named: Collection[str]) -> pd.DataFrame:
     count_faults(chunk, report)
     draft = start_draft(chunk)
     rows = draft.rows
@@ -90,7 +109,7 @@ def _clean(chunk: Chunk, rules: list[Rule], report: FileReport) -> pd.DataFrame:
     for ours, theirs in _TEXTS.items():
         rows[ours] = text_cells(source_cells(chunk, theirs))
     for ours, theirs in _MANY.items():
-        rows[ours] = many_cells(source_cells(chunk, theirs), ",")
+        rows[ours] = many_cells(source_cells(chunk, theirs), ",", or_bar=theirs in named)
     rows["_status"] = text_cells(source_cells(chunk, "status"))
     fill_flag(draft, "_adult", source_cells(chunk, "adult"))
     fill_year(draft, "year", source_cells(chunk, "release_date"))

@@ -15,6 +15,14 @@ def positive(text: str) -> int:
     return number
 
 
+def not_negative(text: str) -> int:
+    """A whole number of at least 0."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must be at least 0")
+    return number
+
+
 def seconds(text: str) -> float:
     """A time above 0 and of at most an hour."""
     number = float(text)

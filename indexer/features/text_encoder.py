@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,15 @@ _CARD_KINDS: dict[str, type] = {
     "dimension": int,
     "precision": str,
 }
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Texts from ``start`` on: the ``tokens`` of each, and ``batches`` of places, those of like length together."""
+
+    start: int
+    tokens: list[NDArray[np.int64]]
+    batches: list[NDArray[np.int64]]
 
 
 class TextEncoder:
@@ -126,19 +136,24 @@ class TextEncoder:
         vectors = np.empty((len(texts), self.dimension), np.float32)
         done = 0
         with ThreadPoolExecutor(workers or usable_cores(), thread_name_prefix="encode") as pool:
-            for start in range(0, len(texts), _CHUNK_TEXTS):
-                tokens = self._tokenise(texts[start : start + _CHUNK_TEXTS])
-                batches = list(_batches(tokens))
+            for stretch in self.cut(texts):
+                tokens = stretch.tokens
                 queued = [
                     pool.submit(_run, self._fitting(tokens, batch), [tokens[row] for row in batch])
-                    for batch in batches
+                    for batch in stretch.batches
                 ]
-                for batch, waiting in zip(batches, queued, strict=True):
-                    vectors[start + batch] = waiting.result()
+                for batch, waiting in zip(stretch.batches, queued, strict=True):
+                    vectors[stretch.start + batch] = waiting.result()
                     done += len(batch)
                     if on_progress:
                         on_progress(done, len(texts))
         return vectors
+
+    def cut(self, texts: Sequence[str]) -> Iterator[Stretch]:
+        """Cut texts into what ``encode_all`` runs together: a text's last digits depend on who shares its batch."""
+        for start in range(0, len(texts), _CHUNK_TEXTS):
+            tokens = self._tokenise(texts[start : start + _CHUNK_TEXTS])
+            yield Stretch(start, tokens, list(_batches(tokens)))
 
     def _tokenise(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         return [np.array(each.ids, np.int64) for each in self._tokenizer.encode_batch_fast(list(texts))]

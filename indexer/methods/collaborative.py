@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from indexer.catalogue.movielens import read_header, read_links, read_parts
 from indexer.catalogue.records import Medium
-from indexer.errors import MissingColumn, MissingMaterial, UnreadableFile, UnsupportedQuery
+from indexer.errors import MissingColumn, MissingMaterial, UnsupportedQuery
 from indexer.methods.arrays import read_array, read_plain
 from indexer.methods.method import Floats, Material, Method, Rows
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-#: MovieLens' files: who rated what, and, beside it, which film of TMDb that is.
-_LINKS_FILE = "links.csv"
-_CHUNK_ROWS = 1_000_000
 
 _FACTORS = 50
 _REGULARISATION = 0.01
@@ -133,18 +127,19 @@ def _read_ratings(
     """
     import pandas as pd
 
-    header = _columns(path)
+    header = read_header(path)
     for column in ("userId", "rating"):
         if column not in header:
             raise MissingColumn(f"{path} has no column {column}")
     if "tmdb_id" in header:
         film, rows = "tmdb_id", dict(place)
     elif "movieId" in header:
-        film, rows = "movieId", _read_links(path.with_name(_LINKS_FILE), place)
+        links = read_links(path.parent, place, "ratings by movieId")
+        film, rows = "movieId", {theirs: place[ours] for theirs, ours in links.items()}
     else:
         raise MissingColumn(f"{path} has neither column tmdb_id nor movieId")
     kept, read = [], 0
-    for chunk in _read_chunks(path, {"userId": str, film: str, "rating": np.float32}):
+    for chunk in read_parts(path, {"userId": str, film: str, "rating": np.float32}):
         read += len(chunk)
         own = chunk.assign(row=chunk[film].map(rows)).dropna(subset=["userId", "row", "rating"])
         kept.append(own.loc[own["rating"] > 0, ["userId", "row", "rating"]])
@@ -157,40 +152,3 @@ def _read_ratings(
         table["rating"].to_numpy(dtype=np.float32),
         read,
     )
-
-
-def _read_links(path: Path, place: Mapping[str, int]) -> dict[str, int]:
-    """MovieLens' film id → row."""
-    if not path.is_file():
-        raise UnreadableFile(
-            f"{path} is missing: ratings by movieId need MovieLens' {_LINKS_FILE} beside them"
-        )
-    header = _columns(path)
-    for column in ("movieId", "tmdbId"):
-        if column not in header:
-            raise MissingColumn(f"{path} has no column {column}")
-    links: dict[str, int] = {}
-    for chunk in _read_chunks(path, {"movieId": str, "tmdbId": str}):
-        for film, movie in zip(chunk["movieId"], chunk["tmdbId"], strict=True):
-            if movie in place:
-                links[film] = place[movie]
-    return links
-
-
-def _columns(path: Path) -> list[str]:
-    import pandas as pd
-
-    try:
-        return [str(name) for name in pd.read_csv(path, nrows=0).columns]
-    except (OSError, ValueError) as error:
-        raise UnreadableFile(f"{path} is not a CSV file: {error}") from error
-
-
-def _read_chunks(path: Path, kinds: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
-    import pandas as pd
-
-    try:
-        with pd.read_csv(path, usecols=list(kinds), dtype=dict(kinds), chunksize=_CHUNK_ROWS) as chunks:
-            yield from chunks
-    except (OSError, ValueError) as error:
-        raise UnreadableFile(f"{path} is not a CSV file: {error}") from error

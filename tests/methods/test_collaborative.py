@@ -111,7 +111,7 @@ def test_rating_files_are_read_in_parts(
     fit: Callable[[Path], Collaborative], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = fit(by_tmdb(tmp_path))
-    monkeypatch.setattr("indexer.methods.collaborative._CHUNK_ROWS", 7)
+    monkeypatch.setattr("indexer.catalogue.movielens._CHUNK_ROWS", 7)
     parts = fit(by_tmdb(tmp_path))
     assert parts.facts == whole.facts
     np.testing.assert_array_equal(
