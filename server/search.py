@@ -215,7 +215,9 @@ class Search:
             raise VersionChanged
         answer = self._answers.get(query)
         if answer is None:
-            answer = self._find(query)
+            # One bound for all that a search asks of its engine.
+            with self._version.indexes[query.target].bounded():
+                answer = self._find(query)
             # Items may be large, and are seldom asked for twice.
             if len(answer.hits) <= MOST_HITS and not query.items:
                 self._answers.put(query, answer)

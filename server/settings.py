@@ -239,7 +239,10 @@ VARIABLES: dict[str, Variable] = {
         "the name that the certificate of Milvus has to bear; unset: that of the address",
     ),
     "SEGUE_MILVUS_TIMEOUT_S": Variable(
-        "milvus_timeout_s", decimal(0.05, 3_600), "seconds", "what one call of Milvus may take"
+        "milvus_timeout_s",
+        decimal(0.05, 3_600),
+        "seconds",
+        "what a search may wait for Milvus, all its calls together; what any other call may take",
     ),
     "PROMETHEUS_MULTIPROC_DIR": Variable(
         "metrics_folder",

@@ -1,4 +1,4 @@
-"""``python -m indexer fetch spotify-tracks · tmdb-movies · movielens``: public data sets, whole."""
+"""``python -m indexer fetch spotify-tracks · tmdb-movies · movielens · public``: public data sets, whole."""
 
 from __future__ import annotations
 
@@ -51,7 +51,16 @@ def add_to(source: AddCommand) -> None:
         choices=_SIZES,
         help="how much of it: 1, 262, 239 or 350 MB packed (32m; what is there already)",
     )
-    for parser in (tracks, movies, ratings):
+    public = source(
+        "public",
+        _public,
+        "Fetch what build --preset public reads: films, songs and, if asked for, MovieLens.",
+    )
+    public.add_argument(
+        "--movielens", action="store_true", help="people's tags and ratings too (239 MB, 951 MB unpacked)"
+    )
+    public.set_defaults(revision=None, version=None, size=None)
+    for parser in (tracks, movies, ratings, public):
         parser.add_argument(
             "--into",
             type=Path,
@@ -104,6 +113,14 @@ def _movielens(options: argparse.Namespace) -> None:
         return
     with _Fetch(home, LICENCE) as fetch:
         fetch.report(fetch_movielens(home, fetch.advance, edition, fetch.patience))
+
+
+def _public(options: argparse.Namespace) -> None:
+    # What is there already is left alone, so the same call goes on after a failure.
+    _spotify_tracks(options)
+    _tmdb_movies(options)
+    if options.movielens:
+        _movielens(options)
 
 
 def _present(home: Path, options: argparse.Namespace) -> Record | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -34,10 +36,22 @@ class Budget(threading.local):
     deadline: float = 0.0
     timeout_s: float = 0.0
     error: EngineError | None = None
+    #: When all calls of what goes on have to be over.
+    limit: float = math.inf
+
+    @contextmanager
+    def within(self, timeout_s: float) -> Iterator[None]:
+        """Let all calls of this thread in here, one after the other, take no longer than that together."""
+        before = self.limit
+        self.limit = min(before, time.monotonic() + timeout_s)
+        try:
+            yield
+        finally:
+            self.limit = before
 
     def begin(self, timeout_s: float) -> None:
-        """Begin a call that may take so long."""
-        self.deadline = time.monotonic() + timeout_s
+        """Begin a call that may take so long, or what is left."""
+        self.deadline = min(time.monotonic() + timeout_s, self.limit)
         self.timeout_s = timeout_s
         self.error = None
 

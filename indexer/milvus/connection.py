@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import weakref
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,10 @@ class Connection:
                 link.users -= 1
             if link.is_retired:
                 self._close_unused()
+
+    def within(self, timeout_s: float) -> AbstractContextManager[None]:
+        """Bound all calls of this thread in here together, beside the bound of each."""
+        return self._budget.within(timeout_s)
 
     def close(self) -> None:
         """Close the connection; a later call opens it again."""

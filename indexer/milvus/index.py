@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -90,6 +91,9 @@ class MilvusIndex(VectorIndex):
             for row, vector in self._fetch(lacking[start : start + step]).items():
                 found[missing[row]] = vector
         return found
+
+    def bounded(self) -> AbstractContextManager[None]:
+        return self._connection.within(self._connection.params.timeout_s)
 
     def probe(self) -> None:
         self._fetch([0])

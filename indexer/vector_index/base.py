@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -89,6 +90,10 @@ class VectorIndex(ABC):
     def probe(self) -> None:
         """Raise ``EngineError`` where a search could not be answered now; in this process it always can."""
         return
+
+    def bounded(self) -> AbstractContextManager[None]:
+        """Bound the time of all that is asked in here; in this process nothing has to be waited for."""
+        return nullcontext()
 
     def search(
         self, query: Floats, k: int, offset: int = 0, allowed: Allowed | Mask | None = None

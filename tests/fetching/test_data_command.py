@@ -110,6 +110,24 @@ def test_movielens_comes_in_the_size_that_is_asked_for(grouplens, fetch, capsys)
         fetch("movielens", "--size", "100m")
 
 
+def test_all_that_the_public_catalogues_need_comes_by_one_call_and_is_gone_on_with(
+    hub, kaggle, grouplens, fetch, into, monkeypatch
+):
+    small = movielens.EDITIONS["small"]
+    monkeypatch.setitem(movielens.EDITIONS, "32m", small)  # the one that the stand-in has
+    assert fetch("public") == 0
+    assert sorted(fetched_files(into)) == ["spotify-tracks/dataset.csv", f"tmdb-movies/{tmdb_movies.FILE}"]
+    asked = len(hub.stand_in.requests)
+    assert fetch("public") == 0
+    assert len(hub.stand_in.requests) == asked
+    assert fetch("public", "--movielens") == 0
+    assert sorted(fetched_files(into))[:3] == [
+        "movielens/links.csv",
+        "movielens/ratings.csv",
+        "movielens/tags.csv",
+    ]
+
+
 @pytest.mark.parametrize("revision", ["../main", "-main", "", "a b", "x" * 101, "main?x=1"])
 def test_a_revision_that_is_none_is_refused(fetch, revision):
     with pytest.raises(SystemExit):

@@ -116,6 +116,35 @@ def test_a_server_that_never_answers_is_given_up_in_time() -> None:
         assert time.monotonic() - begun < LONG_S
 
 
+def test_calls_that_are_each_in_time_are_bounded_together() -> None:
+    with StandIn() as server:
+        connection = Connection(MilvusParams(server.uri, timeout_s=LONG_S))
+        assert connection.call("list_collections") == ["films"]
+        waited: list[bool] = []
+        over = threading.Event()
+
+        def take_long(_: grpc.ServicerContext) -> object:
+            waited.append(over.wait(0.3))
+            return show("films")
+
+        server.on_list = take_long
+        begun = time.monotonic()
+        with (
+            connection.within(0.8),
+            pytest.raises(EngineUnavailable, match=r"^Milvus did not answer within "),
+        ):
+            for _ in range(20):
+                connection.call("list_collections")
+        assert time.monotonic() - begun < 20 * 0.3
+        assert 1 <= len(waited) <= 3
+        over.set()
+        # Outside, a call has its own time again, and other threads never had less.
+        assert connection.call("list_collections") == ["films"]
+        with connection.within(0.0), ThreadPoolExecutor(1) as pool:
+            assert pool.submit(connection.call, "list_collections").result() == ["films"]
+        connection.close()
+
+
 def fail(connection: Connection) -> Exception | None:
     try:
         connection.call("list_collections")
