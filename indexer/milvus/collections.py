@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-from pymilvus import CollectionSchema, DataType, MilvusClient
 
 from indexer.catalogue.records import Medium
 from indexer.errors import ConfigError, EngineMismatch
 from indexer.filter_columns import FilterColumns
 from indexer.milvus.expressions import known_numbers
+from indexer.milvus.library import CollectionSchema, DataType, MilvusClient
 from indexer.space import MEDIA
 from indexer.vector_index.base import Floats
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import weakref
@@ -11,17 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from pymilvus import MilvusClient
-from pymilvus.exceptions import MilvusException
 
 from indexer.errors import EngineError, EngineUnavailable
 from indexer.milvus.channel import Budget, open_channel
 from indexer.milvus.failures import explain_client, explain_rpc, too_slow
+from indexer.milvus.library import MilvusClient, MilvusException
 from indexer.milvus.params import MilvusParams
-
-# The library prints whole stacks of each failed call on its own handlers; the errors raised here say what matters.
-for _name in ("pymilvus", "pymilvus.milvus_client", "pymilvus.bulk_writer"):
-    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
 @dataclass(slots=True)

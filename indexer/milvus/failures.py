@@ -6,9 +6,9 @@ import re
 from typing import Final
 
 import grpc
-from pymilvus.exceptions import DataNotMatchException, MilvusException, ParamError
 
 from indexer.errors import EngineError, EngineMismatch, EngineMissing, EngineRefused, EngineUnavailable
+from indexer.milvus.library import DataNotMatchException, MilvusException, ParamError
 
 _LONGEST_REASON: Final = 200
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from pymilvus import MilvusClient
 
 from indexer import index_version as versions
 from indexer.catalogue.records import Medium
@@ -28,6 +27,7 @@ from indexer.milvus.collections import (
 )
 from indexer.milvus.engine import MilvusEngine
 from indexer.milvus.index import MilvusIndex
+from indexer.milvus.library import MilvusClient
 from indexer.milvus.widths import choose_width
 
 _log = logging.getLogger(__name__)

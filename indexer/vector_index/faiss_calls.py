@@ -21,6 +21,8 @@ _MARK = b"SEGUEEND"
 
 #: FAISS ships type stubs that lack half of what is used here.
 faiss: Any = faiss_module
+#: Kinds whose codes FAISS copies when it maps their file, into memory of this process: mapping would hold them twice.
+_COPIED = (faiss.IndexIVFFastScan,)
 
 
 def set_threads(count: int) -> None:
@@ -79,7 +81,7 @@ def write_file(index: Any, path: Path) -> None:
 
 
 def read_file(path: Path, kind: str, stored: type[Any]) -> Any:
-    """Map an index of FAISS's into memory, so that processes share its pages.
+    """Map an index of FAISS's into memory, so that processes share its pages; read it where FAISS would copy it.
 
     Verify its SHA-256 before: FAISS misses flipped bits. VersionDamaged for a missing, truncated or other file;
     MemoryError where there is no room for it.
@@ -87,7 +89,8 @@ def read_file(path: Path, kind: str, stored: type[Any]) -> Any:
     try:
         # FAISS reads past the end of a mapped file that was cut short, which ends the process. A file that does not
         # say that it is whole is read instead, which fails as it should.
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if _is_whole(path) else 0)
+        is_mapped = not issubclass(stored, _COPIED) and _is_whole(path)
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if is_mapped else 0)
     except MemoryError as error:
         raise MemoryError(f"there is not enough memory to open {path.name}") from error
     except RuntimeError as error:

@@ -7,6 +7,10 @@ from concurrent import futures
 from typing import Any, Self
 
 import grpc
+
+import indexer.milvus.library  # noqa: F401  before anything else of pymilvus is imported
+
+# isort: split
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 HOST = "127.0.0.1"

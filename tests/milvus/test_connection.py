@@ -77,6 +77,38 @@ def test_parameters_load_nothing_of_milvus() -> None:
     assert printed.stdout.strip() == "[]"
 
 
+def test_the_library_leaves_the_process_alone(tmp_path: Path) -> None:
+    """Of itself, pymilvus closes all handlers of logging when it is imported, and reads ``.env``."""
+    program = """
+import io, logging, dotenv, logging.config
+class Closing(logging.StreamHandler):
+    def close(self):
+        self.stream.close()
+        super().close()
+stream = io.StringIO()
+logging.getLogger().addHandler(Closing(stream))
+before = dotenv.load_dotenv, logging.config.dictConfig
+dotenv.main.find_dotenv = lambda *_, **__: ".env"
+import indexer.milvus.library
+assert not stream.closed
+assert before == (dotenv.load_dotenv, logging.config.dictConfig)
+import os
+assert "SEGUE_OF_A_FILE" not in os.environ
+logging.getLogger().warning("still heard")
+assert stream.getvalue() == "still heard\\n"
+"""
+    (tmp_path / ".env").write_text("SEGUE_OF_A_FILE=1\n")
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_milvus_lite_answers_and_is_told_apart(milvus_lite: MilvusParams) -> None:
     connection = Connection(milvus_lite)
     assert milvus_lite.is_lite

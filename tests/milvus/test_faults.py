@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import grpc
 import pytest
 from flask.testing import FlaskClient
-from pymilvus import DataType, MilvusClient
 
 from indexer import index_version as versions
 from indexer.milvus.collections import Held, name_collection
 from indexer.milvus.connection import Connection
 from indexer.milvus.engine import MilvusEngine
+from indexer.milvus.library import DataType, MilvusClient
 from indexer.milvus.params import MilvusParams
 from server.app import LIVE_SEARCH, create_app
 from server.settings import Settings
