@@ -90,8 +90,9 @@ def run(options: argparse.Namespace) -> int:
     if options.engine == "milvus" and not options.milvus_uri:
         raise ConfigError("--engine milvus needs --milvus-uri")
     sizes = MadeSizes(options.films, options.songs, options.noise, options.seed)
-    if options.keep:
+    if options.scratch is not None:
         options.scratch.mkdir(parents=True, exist_ok=True)
+    if options.keep:
         stages = _run_stages(options, sizes, options.scratch)
     else:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=options.scratch) as folder:
