@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from indexer.catalogue.records import Movie, Track
-from indexer.errors import FetchFailed, QueryError
+from indexer.errors import FetchFailed, MissingLibrary, QueryError
 from indexer.fetching.keys import Keys
+from indexer.fetching.wish import Wish
 from indexer.unseen_items import UnseenItem, UnseenTrack, given_parts, record_of
 
 if TYPE_CHECKING:
@@ -92,8 +93,6 @@ class ItemLookUp:
 
 
 def _open_metadata(keys: Keys) -> Metadata:
-    from indexer.errors import MissingLibrary
-
     try:
         from indexer.fetching.metadata import LOOK_UP_LIMITS, Metadata
     except ModuleNotFoundError as error:
@@ -102,8 +101,6 @@ def _open_metadata(keys: Keys) -> Metadata:
 
 
 def _look_up(metadata: Metadata, item: UnseenItem) -> tuple[UnseenItem, LookedUp]:
-    from indexer.fetching.wish import Wish
-
     record = record_of(item)
     artist = record.artists[0] if isinstance(record, Track) and record.artists else None
     wish = Wish(record.title, artist, record.year)

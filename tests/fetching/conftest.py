@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from stand_in_host import QUICK, StandIn, policy_for
 from indexer.fetching.download import Downloader
 
 
-@pytest.fixture
-def stand_in() -> Iterator[StandIn]:
+@contextmanager
+def serving() -> Iterator[StandIn]:
     server = StandIn()
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
@@ -22,6 +23,12 @@ def stand_in() -> Iterator[StandIn]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -33,14 +40,8 @@ def downloader(stand_in: StandIn) -> Iterator[Downloader]:
 @pytest.fixture
 def cdn() -> Iterator[StandIn]:
     """Another host, to which the hosts of data sets redirect."""
-    server = StandIn()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture

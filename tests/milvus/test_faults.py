@@ -36,6 +36,7 @@ from tests.milvus.serving import (
     variables,
 )
 from tests.milvus.stand_in import StandIn
+from tests.milvus.waiting import wait_for
 from tests.milvus.wire import Wire
 
 
@@ -106,10 +107,7 @@ class Client:
         return check_refusal(reply.status_code, headers, reply.get_json(), *secrets)
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + RECOVERY_S
-        while not condition():
-            assert time.monotonic() < end, self._client.get("/readyz").get_data(as_text=True)
-            time.sleep(0.02)
+        assert wait_for(condition, RECOVERY_S), self._client.get("/readyz").get_data(as_text=True)
 
     def wait_ready(self, version: str) -> None:
         def is_ready() -> bool:
