@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from indexer import index_folder, methods
 from indexer import index_version as versions
-from indexer import methods
 from indexer.commands import AddCommand, build, explore, feedback, fetch, listen, playlist, serving, train_mel
 from indexer.commands.option_values import not_negative, positive
 from indexer.errors import ConfigError, SegueError, VersionError, VersionNotFound
@@ -77,7 +77,7 @@ def _explain(error: OSError, indexes: Path) -> str:
 def _name_served(options: argparse.Namespace) -> str | None:
     """What is served from the folder, empty if nothing is; None where that cannot be told, or is not what counts."""
     try:
-        return None if serving.serves_from_milvus(options) else versions.current_name(options.indexes)
+        return None if serving.serves_from_milvus(options) else index_folder.current_name(options.indexes)
     except VersionNotFound:
         return ""
     except (VersionError, ConfigError, OSError):
@@ -171,9 +171,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.feedback is not None:
         _evaluate_feedback(options)
         return
-    name = options.version or versions.current_name(options.indexes)
+    name = options.version or index_folder.current_name(options.indexes)
     if options.html == _SERVED_REPORT:
-        options.html = versions.report_file(options.indexes, name)
+        options.html = index_folder.report_file(options.indexes, name)
         options.html.parent.mkdir(exist_ok=True)
     for path in (options.json, options.html):
         if path is not None and not path.parent.is_dir():

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from indexer import index_folder, methods, publication
 from indexer import index_version as versions
-from indexer import methods
 from indexer.catalogue.catalogue import read_catalogue
 from indexer.catalogue.records import Medium
 from indexer.catalogue_store import write_store
@@ -67,8 +67,8 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
     log = _Log()
     tell = on_progress or (lambda _stage, _done, _total: None)
     with (
-        versions.lock(config.indexes),
-        versions.new_folder(config.indexes) as folder,
+        index_folder.lock(config.indexes),
+        index_folder.new_folder(config.indexes) as folder,
         RayCluster(config.ray) if config.ray is not None else nullcontext() as ray,
     ):
         with log.stage("catalogue"):
@@ -173,14 +173,14 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
         }
         name = versions.seal(folder, manifest, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
         if config.publish:
-            versions.publish(config.indexes, name, config.force)
+            publication.publish(config.indexes, name, config.force)
     return name
 
 
 def _previous(indexes: Path) -> Path | None:
     """The served version's folder if there is one and it is whole; else nothing is taken over from it."""
     try:
-        name = versions.current_name(indexes)
+        name = index_folder.current_name(indexes)
         versions.verify(indexes / name)
     except VersionNotFound:
         return None

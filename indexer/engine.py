@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.index_version import IndexVersion
 
@@ -36,7 +37,7 @@ class FaissEngine(Engine):
     name = "faiss"
 
     def current_name(self, indexes: Path) -> str:
-        return versions.current_name(indexes)
+        return index_folder.current_name(indexes)
 
     def open_version(self, indexes: Path, name: str) -> IndexVersion:
         return versions.open_version(indexes, name)

@@ -1,9 +1,6 @@
-"""Index versions on disk: write, verify, open, publish. The only file that knows the format.
+"""Index versions on disk: write, verify, open. The only file that knows the format of one.
 
-indexes/
-  CURRENT                     name of the served version
-  HISTORY                     names served before, oldest first
-  HISTORY-<engine>            names that another engine has served, oldest first; the last one is served
+indexes/                      see indexer.index_folder
   <version>/                  never changed once it has its name
     manifest.json             what is in here and where it came from; manifest.json.sha256 seals it
     catalogue.sqlite          metadata and title look-up
@@ -27,14 +24,9 @@ indexes/
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,16 +37,10 @@ import numpy.typing as npt
 
 from indexer.catalogue.records import Medium
 from indexer.catalogue_store import CatalogueStore
-from indexer.errors import (
-    PublishLocked,
-    VersionDamaged,
-    VersionError,
-    VersionFormat,
-    VersionNotFound,
-    VersionWorse,
-)
+from indexer.errors import VersionDamaged, VersionFormat, VersionNotFound
 from indexer.features.text_encoder import TextEncoder
 from indexer.filter_columns import FilterColumns
+from indexer.index_folder import current_name, folder_of, sync
 from indexer.map_layout import MapLayout
 from indexer.space import MEDIA, Space
 from indexer.sparse_index import SparseIndex
@@ -75,13 +61,6 @@ UNSEEN = "unseen"
 TEXTS = "texts.npy"
 TEXT_KEYS = "texts_keys.npy"
 EMOTIONS = "tracks.emotion.npy"
-#: How much worse a version's figures on known pairs may be than the served one's: recalls as shares, in points.
-CARD_TOLERANCES = {"recall_100": -0.03, "median_percentile": 3.0}
-_CURRENT = "CURRENT"
-_HISTORY = "HISTORY"
-_LOCK = ".lock"
-#: A folder or file under construction; nothing with this prefix is ever a version.
-_PARTIAL = ".partial-"
 
 
 def index_file(medium: Medium) -> str:
@@ -95,14 +74,24 @@ def _is_of_index(file: str) -> bool:
     return medium in MEDIA and part.startswith(("faiss", "vectors.", "query_map.", "search."))
 
 
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A version's manifest as it stands, checked against nothing; raises ``VersionDamaged`` where it is none."""
+    return _parse_manifest(folder, _read(folder / MANIFEST))
+
+
+def _parse_manifest(folder: Path, text: bytes) -> dict[str, Any]:
+    try:
+        manifest = json.loads(text)
+    except ValueError as error:
+        raise VersionDamaged(f"{folder.name}/{MANIFEST} is not a manifest: {error}") from error
+    if not isinstance(manifest, dict) or "format" not in manifest:
+        raise VersionDamaged(f"{folder.name}/{MANIFEST} is not a manifest: it names no format")
+    return manifest
+
+
 def hash_manifest(folder: Path) -> str:
     """SHA-256 of a version's manifest, which stands for all of its contents."""
     return hashlib.sha256(_read(folder / MANIFEST)).hexdigest()
-
-
-def report_file(indexes: Path, name: str) -> Path:
-    """Where the evaluation's page of a version is kept: beside the versions, which never change."""
-    return indexes / "reports" / f"{name}.html"
 
 
 def mood_file(medium: Medium) -> str:
@@ -248,11 +237,8 @@ def verify(folder: Path, source: IndexSource = FROM_FILES) -> dict[str, Any]:
     if not folder.is_dir():
         raise VersionNotFound(f"there is no index version {folder.name!r} in {folder.parent}")
     sealed = _read(folder / MANIFEST)
-    try:
-        manifest = json.loads(sealed)
-        found = manifest["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise VersionDamaged(f"{folder.name}/{MANIFEST} is not a manifest: {error}") from error
+    manifest = _parse_manifest(folder, sealed)
+    found = manifest["format"]
     if found != FORMAT:
         raise VersionFormat(
             f"{folder.name}/{MANIFEST}: format {found!r}, this program reads {FORMAT}; build the index again"
@@ -268,7 +254,7 @@ def verify(folder: Path, source: IndexSource = FROM_FILES) -> dict[str, Any]:
         ]
         for job in jobs:
             job.result()
-    return dict(manifest)
+    return manifest
 
 
 def _seal_of(manifest: bytes) -> bytes:
@@ -313,43 +299,6 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@contextmanager
-def lock(indexes: Path) -> Iterator[None]:
-    """Hold the folder's one lock; raises ``PublishLocked`` at once where another holds it.
-
-    The system frees it when the holder ends, however it ends.
-    """
-    indexes.mkdir(parents=True, exist_ok=True)
-    with (indexes / _LOCK).open("a+", encoding="ascii") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            stream.seek(0)
-            holder = stream.read().strip() or "unknown"
-            raise PublishLocked(
-                f"another build or publication (process {holder}) is working in {indexes}; try again when it is done"
-            ) from error
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
-
-
-@contextmanager
-def new_folder(indexes: Path) -> Iterator[Path]:
-    """A sibling folder to write a version into; it is gone afterwards unless ``seal`` gave it its name.
-
-    What a build that was killed left is removed; the caller holds ``lock``.
-    """
-    _remove_leftovers(indexes)
-    folder = indexes / f"{_PARTIAL}{os.getpid()}"
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def seal(folder: Path, manifest: dict[str, Any], name: str) -> str:
     """Hash all files into the manifest, make everything durable, and give the folder its name (returned)."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -368,64 +317,15 @@ def seal(folder: Path, manifest: dict[str, Any], name: str) -> str:
     (folder / MANIFEST).write_bytes(text)
     (folder / SEAL).write_bytes(_seal_of(text))
     for path in [*folder.rglob("*"), folder]:
-        _sync(path)
+        sync(path)
     target = folder.parent / name
     count = 1
     while target.exists():
         count += 1
         target = folder.parent / f"{name}-{count}"
     folder.rename(target)
-    _sync(folder.parent)
+    sync(folder.parent)
     return target.name
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f"{_PARTIAL}{path.name}-{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        _sync(partial)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def _remove_leftovers(indexes: Path) -> None:
-    """Remove what a killed build, publication or pruning left; the caller holds ``lock``, so it is nobody's."""
-    for leftover in indexes.glob(f"{_PARTIAL}*"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover)
-        else:
-            leftover.unlink()
-
-
-def folder_of(indexes: Path, name: str) -> Path:
-    """The folder of a version, be it there or not; ``VersionNotFound`` for what cannot be a name."""
-    if not name or name.startswith(".") or "/" in name or "\\" in name:
-        raise VersionNotFound(f"{name!r} is not the name of an index version")
-    return indexes / name
-
-
-def current_name(indexes: Path) -> str:
-    """The published version's name; raises ``VersionNotFound`` where none is published."""
-    try:
-        name = (indexes / _CURRENT).read_text(encoding="utf-8").strip()
-    except FileNotFoundError as error:
-        raise VersionNotFound(
-            f"no index version is published in {indexes}; make one with: python -m indexer build --starter"
-        ) from error
-    if not name:
-        raise VersionDamaged(f"{_CURRENT} in {indexes} is empty; publish a version again")
-    return name
 
 
 def list_names(indexes: Path) -> list[str]:
@@ -437,105 +337,3 @@ def list_names(indexes: Path) -> list[str]:
         for p in indexes.iterdir()
         if p.is_dir() and not p.name.startswith(".") and (p / MANIFEST).exists()
     )
-
-
-def _history(indexes: Path) -> list[str]:
-    try:
-        return (indexes / _HISTORY).read_text(encoding="utf-8").split()
-    except FileNotFoundError:
-        return []
-
-
-def engine_history(indexes: Path, engine: str) -> list[str]:
-    """The versions that ``engine`` has served, oldest first; the last one is served now, as far as is known here."""
-    try:
-        return (indexes / f"{_HISTORY}-{engine}").read_text(encoding="utf-8").split()
-    except FileNotFoundError:
-        return []
-
-
-def note_served(indexes: Path, engine: str, names: Sequence[str]) -> None:
-    """Replace the history of ``engine``; the caller holds ``lock``."""
-    _replace(indexes / f"{_HISTORY}-{engine}", "".join(f"{name}\n" for name in names))
-
-
-def _needed_elsewhere(indexes: Path) -> set[str]:
-    """Versions whose folders a server on another engine needs: those that it serves, and served before."""
-    files = indexes.glob(f"{_HISTORY}-*")
-    return {name for file in files for name in file.read_text(encoding="utf-8").split()[-2:]}
-
-
-def publish(indexes: Path, name: str, force: bool = False) -> None:
-    """Make a version the served one, after verifying it; the caller holds ``lock``.
-
-    Raises ``VersionWorse`` where its relevance card is worse than the served one's beyond a tolerance, unless forced.
-    """
-    version = open_version(indexes, name)
-    version.close()
-    try:
-        before = current_name(indexes)
-    except VersionNotFound:
-        before = ""
-    if before and before != name and not force:
-        refuse_worse(indexes / before, version)
-    if before and before != name:
-        _replace(indexes / _HISTORY, "".join(f"{n}\n" for n in [*_history(indexes), before]))
-    _replace(indexes / _CURRENT, f"{name}\n")
-
-
-def refuse_worse(served: Path, version: IndexVersion) -> None:
-    """Raise ``VersionWorse`` where a version's relevance card is worse than the ``served`` one's beyond a tolerance."""
-    try:
-        old = json.loads(_read(served / MANIFEST)).get("relevance")
-    except (VersionError, ValueError):
-        return  # what is served cannot be read, so anything that verifies is better
-    new = version.manifest.get("relevance")
-    if not old or not new:
-        return
-    for way in ("song_to_film", "film_to_song"):
-        for figure, tolerance in CARD_TOLERANCES.items():
-            was, now = old[way][figure]["value"], new[way][figure]["value"]
-            # A recall should not fall, a percentile not rise: tolerances carry the sign.
-            if (now - was) * np.sign(tolerance) > abs(tolerance):
-                raise VersionWorse(
-                    f"{version.name} is built but not published: its {figure} {way.replace('_', ' ')} is {now}, "
-                    f"that of {served.name} is {was}; publish it with --force to serve it all the same"
-                )
-
-
-def rollback(indexes: Path) -> str:
-    """Serve the version that was served before the current one, and return its name; the caller holds ``lock``."""
-    now = current_name(indexes)
-    past = _history(indexes)
-    while past:
-        name = past.pop()
-        if name != now and folder_of(indexes, name).is_dir():
-            open_version(indexes, name).close()
-            # CURRENT first: should this be cut short, the history merely names the served version once more.
-            _replace(indexes / _CURRENT, f"{name}\n")
-            _replace(indexes / _HISTORY, "".join(f"{n}\n" for n in past))
-            return name
-    raise VersionError(f"there is no earlier version than {now} to go back to")
-
-
-def prune(indexes: Path, keep: int) -> list[str]:
-    """Delete all but the newest ``keep`` versions, the served one and the one served before; returns what went.
-
-    The one before stays since a running server may answer from it for some seconds yet, or for longer where it had to
-    refuse the newest. Reports of deleted versions go with them. The caller holds ``lock``.
-    """
-    names = list_names(indexes)
-    kept = {
-        current_name(indexes),
-        *_history(indexes)[-1:],
-        *_needed_elsewhere(indexes),
-        *names[len(names) - keep if keep else len(names) :],
-    }
-    gone = [name for name in names if name not in kept]
-    for name in gone:
-        # Renamed first, so that a version is either whole or gone.
-        doomed = indexes / f"{_PARTIAL}{name}"
-        (indexes / name).rename(doomed)
-        report_file(indexes, name).unlink(missing_ok=True)
-    _remove_leftovers(indexes)
-    return gone

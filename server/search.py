@@ -17,8 +17,9 @@ from indexer import methods
 from indexer.catalogue.records import Medium, Movie, Track
 from indexer.errors import QueryError, UnknownItem, UnsupportedQuery, VersionChanged
 from indexer.filter_columns import NO_FILTERS, Facets, Filters
+from indexer.index_folder import report_file
 from indexer.index_version import METHODS as METHODS_FOLDER
-from indexer.index_version import IndexVersion, open_version, report_file
+from indexer.index_version import IndexVersion, open_version
 from indexer.methods.method import Method
 from indexer.playlists.entries import Entry
 from indexer.playlists.resolving import Resolution, resolve

@@ -124,7 +124,7 @@ def test_a_stage_that_fails_is_told_and_the_others_go_on(
 def test_numbers_that_make_no_sense_are_refused(
     starter_indexes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for wrong in (["--films", "0"], ["--noise", "-1"], ["--keep"]):
+    for wrong in (["--films", "0"], ["--noise", "-1"], ["--keep"], ["--kept"], ["--kept", "--scratch", "."]):
         assert main(["million", "--indexes", str(starter_indexes), *wrong]) == 1
         assert "bench: " in capsys.readouterr().err
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.__main__ import main
 from indexer.build import build
@@ -42,7 +43,7 @@ def test_a_reload_gives_the_same_answers(starter_indexes: Path) -> None:
 
 def test_the_same_input_gives_the_same_bytes(indexes: Path) -> None:
     """A build from nothing against one that takes everything over: only the manifest may differ."""
-    first = indexes / versions.current_name(indexes)
+    first = indexes / index_folder.current_name(indexes)
     second = indexes / build(starter(indexes))
     facts = versions.verify(first)["files"]
     assert versions.verify(second)["files"] == facts
@@ -59,8 +60,8 @@ def test_encoding_twice_from_nothing_gives_the_same_bytes(indexes: Path, tmp_pat
     for name in ("a", "b"):
         copy = tmp_path / name
         copy.mkdir()
-        (copy / "served").symlink_to(indexes / versions.current_name(indexes))
-        (copy / versions._CURRENT).write_text("served\n")
+        (copy / "served").symlink_to(indexes / index_folder.current_name(indexes))
+        (copy / index_folder.CURRENT).write_text("served\n")
         folder = copy / build(starter(copy, movies=_reworded(tmp_path), publish=False))
         made.append(versions.verify(folder))
     assert made[0]["files"] == made[1]["files"]
@@ -84,7 +85,7 @@ def _reworded(folder: Path) -> Path:
 
 
 def test_only_changed_texts_are_encoded_again(indexes: Path, tmp_path: Path) -> None:
-    known = len(versions.load_embeddings(indexes / versions.current_name(indexes))[0])
+    known = len(versions.load_embeddings(indexes / index_folder.current_name(indexes))[0])
     path = tmp_path / "movies.csv"
     lines = MOVIES.read_text(encoding="utf-8").splitlines(keepends=True)
     words = lines[1].split(",")
@@ -101,18 +102,18 @@ def test_only_changed_texts_are_encoded_again(indexes: Path, tmp_path: Path) -> 
 def test_a_damaged_served_version_is_reported_and_nothing_is_taken_from_it(
     indexes: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (indexes / versions.current_name(indexes) / versions.TEXTS).write_bytes(b"")
+    (indexes / index_folder.current_name(indexes) / versions.TEXTS).write_bytes(b"")
     name = build(starter(indexes))
     assert "texts.npy" in caplog.text
     assert versions.verify(indexes / name)["build"]["rows_reused"] == 0
-    assert versions.current_name(indexes) == name
+    assert index_folder.current_name(indexes) == name
 
 
 def test_without_publishing_the_served_version_stays(indexes: Path) -> None:
-    before = versions.current_name(indexes)
+    before = index_folder.current_name(indexes)
     name = build(starter(indexes, publish=False))
     assert name != before
-    assert versions.current_name(indexes) == before
+    assert index_folder.current_name(indexes) == before
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_a_build_without_sources_says_what_it_needs(
 
 
 def test_two_builds_at_once_one_is_told_why(indexes: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with versions.lock(indexes):
+    with index_folder.lock(indexes):
         assert main(["build", "--starter", "--indexes", str(indexes)]) == 1
     assert "another build" in capsys.readouterr().err
 
@@ -162,7 +163,7 @@ def test_an_interrupted_build_publishes_nothing_and_says_so(
     capsys: pytest.CaptureFixture[str],
     sent: signal.Signals,
 ) -> None:
-    before = versions.current_name(indexes)
+    before = index_folder.current_name(indexes)
 
     def interrupt(_bars: object, stage: str, _done: int, _total: int) -> None:
         assert stage == "films"
@@ -181,12 +182,12 @@ def test_an_interrupted_build_publishes_nothing_and_says_so(
     ]
     assert main(command) == 130
     assert f"{before} is still served" in capsys.readouterr().err
-    assert versions.current_name(indexes) == before
+    assert index_folder.current_name(indexes) == before
     assert not list(indexes.glob(".partial-*"))
 
 
 def test_check_list_publish_rollback_prune(indexes: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first = versions.current_name(indexes)
+    first = index_folder.current_name(indexes)
     second = build(starter(indexes, publish=False))
     folder = ["--indexes", str(indexes)]
     assert main(["check", second, *folder]) == 0
@@ -196,7 +197,7 @@ def test_check_list_publish_rollback_prune(indexes: Path, capsys: pytest.Capture
     assert main(["list", *folder]) == 0
     assert capsys.readouterr().out == f"  {first}\n* {second}\n"
     assert main(["rollback", *folder]) == 0
-    assert versions.current_name(indexes) == first
+    assert index_folder.current_name(indexes) == first
     assert main(["prune", "--keep", "0", *folder]) == 0
     assert versions.list_names(indexes) == [first]
 

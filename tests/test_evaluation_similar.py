@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from flask.testing import FlaskClient
 
+from indexer import index_folder, publication
 from indexer import index_version as versions
 from indexer.catalogue.records import Medium, Track
 from indexer.errors import UnsupportedQuery
@@ -122,7 +123,7 @@ def indexes(starter_indexes: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """The starter version with the method put in: lyrics for 40 songs, the last of which is as the first."""
     copy = tmp_path_factory.mktemp("similar") / "indexes"
     shutil.copytree(starter_indexes, copy)
-    folder = copy / versions.current_name(copy)
+    folder = copy / index_folder.current_name(copy)
     manifest = json.loads((folder / versions.MANIFEST).read_text(encoding="utf-8"))
     vectors = np.random.default_rng(0).normal(size=(40, 8))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -137,7 +138,7 @@ def indexes(starter_indexes: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     method.write(made / versions.METHODS / method.name)
     told = {name: fact for name, fact in manifest.items() if name not in ("format", "files")}
     told["methods"] = {method.name: {"about": method.about, "seconds": 0.0, "facts": dict(method.facts)}}
-    versions.publish(copy, versions.seal(made, told, "with-lyrics"), force=True)
+    publication.publish(copy, versions.seal(made, told, "with-lyrics"), force=True)
     return copy
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer import index_folder
 from indexer import index_version as versions
 
 
@@ -27,9 +28,9 @@ def test_a_switch_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OSError, match="No space left"):
-        versions._replace(indexes / "CURRENT", "new\n")
+        index_folder.replace_text(indexes / "CURRENT", "new\n")
     assert sorted(path.name for path in indexes.iterdir()) == before
-    assert versions.current_name(indexes) == "old"
+    assert index_folder.current_name(indexes) == "old"
 
 
 def test_what_a_killed_switch_left_goes_with_the_next_build(
@@ -45,7 +46,7 @@ def test_what_a_killed_switch_left_goes_with_the_next_build(
         os.rename(source, target)  # noqa: PTH104
 
     monkeypatch.setattr(os, "replace", note)
-    versions._replace(indexes / "CURRENT", "new\n")
-    with versions.lock(left), versions.new_folder(left):
+    index_folder.replace_text(indexes / "CURRENT", "new\n")
+    with index_folder.lock(left), index_folder.new_folder(left):
         pass
     assert {path.name for path in left.iterdir()} == before

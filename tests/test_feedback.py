@@ -19,7 +19,8 @@ from indexer import feedback_database
 from indexer.errors import ConfigError
 from indexer.feedback import hash_key
 from indexer.feedback_database import read_database
-from indexer.index_version import current_name, lock, prune
+from indexer.index_folder import current_name, lock
+from indexer.publication import prune
 from server.app import create_app
 from server.feedback_rate import FeedbackRate
 from server.search import Search

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from indexer.index_version import current_name, lock, publish
+from indexer.index_folder import current_name, lock
+from indexer.publication import publish
 from server.benchmarks.gunicorn_process import GUNICORN, SERVER
 from server.buffering_worker import MOST_BODY_BYTES, MOST_HEAD_BYTES, is_whole
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from indexer import index_folder, publication
 from indexer import index_version as versions
 from indexer.errors import PublishLocked, VersionDamaged, VersionError, VersionFormat, VersionNotFound
 
 
 def served(indexes: Path) -> Path:
-    return indexes / versions.current_name(indexes)
+    return indexes / index_folder.current_name(indexes)
 
 
 def twin(indexes: Path, name: str) -> str:
@@ -73,59 +74,59 @@ def test_counts_that_disagree_are_refused(indexes: Path) -> None:
 
 
 def test_a_damaged_version_is_not_published(indexes: Path) -> None:
-    before = versions.current_name(indexes)
+    before = index_folder.current_name(indexes)
     other = twin(indexes, "other")
     (indexes / other / versions.CATALOGUE).write_bytes(b"")
     with pytest.raises(VersionDamaged, match=r"catalogue\.sqlite"):
-        versions.publish(indexes, other)
-    assert versions.current_name(indexes) == before
+        publication.publish(indexes, other)
+    assert index_folder.current_name(indexes) == before
 
 
 def test_rollback_goes_back_one_publication_at_a_time(indexes: Path) -> None:
-    first = versions.current_name(indexes)
+    first = index_folder.current_name(indexes)
     for name in ("second", "third"):
-        versions.publish(indexes, twin(indexes, name))
-    assert versions.rollback(indexes) == "second"
-    assert versions.rollback(indexes) == first
-    assert versions.current_name(indexes) == first
+        publication.publish(indexes, twin(indexes, name))
+    assert publication.rollback(indexes) == "second"
+    assert publication.rollback(indexes) == first
+    assert index_folder.current_name(indexes) == first
     with pytest.raises(VersionError, match="no earlier version"):
-        versions.rollback(indexes)
+        publication.rollback(indexes)
 
 
 def test_prune_keeps_the_newest_and_the_served_one(indexes: Path) -> None:
-    first = versions.current_name(indexes)
+    first = index_folder.current_name(indexes)
     for name in ("x1", "x2", "x3"):
         twin(indexes, name)
     (indexes / ".partial-99").mkdir()
-    assert versions.prune(indexes, keep=1) == ["x1", "x2"]
+    assert publication.prune(indexes, keep=1) == ["x1", "x2"]
     assert versions.list_names(indexes) == [first, "x3"]
     assert not (indexes / ".partial-99").exists()
 
 
 def test_prune_keeps_what_a_running_server_may_still_answer_from(indexes: Path) -> None:
-    first = versions.current_name(indexes)
+    first = index_folder.current_name(indexes)
     for name in ("x1", "x2", "x3"):
         twin(indexes, name)
-    versions.publish(indexes, "x2")
-    versions.publish(indexes, "x3")
+    publication.publish(indexes, "x2")
+    publication.publish(indexes, "x3")
     for name in ("x1", "x2"):
-        versions.report_file(indexes, name).parent.mkdir(exist_ok=True)
-        versions.report_file(indexes, name).write_text("report", encoding="utf-8")
-    assert versions.prune(indexes, keep=0) == [first, "x1"]
+        index_folder.report_file(indexes, name).parent.mkdir(exist_ok=True)
+        index_folder.report_file(indexes, name).write_text("report", encoding="utf-8")
+    assert publication.prune(indexes, keep=0) == [first, "x1"]
     assert versions.list_names(indexes) == ["x2", "x3"]
-    assert not versions.report_file(indexes, "x1").exists()
-    assert versions.report_file(indexes, "x2").exists()
-    assert versions.rollback(indexes) == "x2"
+    assert not index_folder.report_file(indexes, "x1").exists()
+    assert index_folder.report_file(indexes, "x2").exists()
+    assert publication.rollback(indexes) == "x2"
 
 
 def test_a_second_holder_of_the_lock_is_told_at_once(tmp_path: Path) -> None:
     with (
-        versions.lock(tmp_path),
+        index_folder.lock(tmp_path),
         pytest.raises(PublishLocked, match="another build or publication"),
-        versions.lock(tmp_path),
+        index_folder.lock(tmp_path),
     ):
         pytest.fail("two hold one lock")
-    with versions.lock(tmp_path):
+    with index_folder.lock(tmp_path):
         pass
 
 

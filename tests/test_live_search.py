@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import VersionError
-from indexer.index_version import current_name, lock, publish, rollback
+from indexer.index_folder import current_name, lock
+from indexer.publication import publish, rollback
 from server import refusals
 from server.app import LIVE_SEARCH, create_app
 from server.live_search import LiveSearch, open_search, warm

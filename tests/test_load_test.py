@@ -14,7 +14,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from indexer.errors import ConfigError, VersionNotFound
-from indexer.index_version import current_name, list_names, lock, verify
+from indexer.index_folder import current_name, lock
+from indexer.index_version import list_names, verify
 from server.app import create_app
 from server.load_test.__main__ import main
 from server.load_test.limits import Limits, find_broken, find_needless_refusals

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from indexer.index_version import current_name, list_names
+from indexer.index_folder import current_name
+from indexer.index_version import list_names
 from server.load_test.scenarios import MIX
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.__main__ import main
 from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
@@ -22,7 +23,7 @@ def test_a_data_folder_fills_in_what_is_not_named(
     said = capsys.readouterr().out
     assert f"from {data}: movies_19k.csv, tracks_82k.csv, soundtracks.csv\n" in said
     assert "not there, so done without: soundtracks_weak.csv, song_emotion_deezer.csv" in said
-    manifest = versions.verify(indexes / versions.current_name(indexes))
+    manifest = versions.verify(indexes / index_folder.current_name(indexes))
     assert [source["what"] for source in manifest["sources"]] == ["movies", "tracks", "soundtracks"]
     assert manifest["counts"]["movies"] == 370
 

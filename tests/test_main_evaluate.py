@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer import index_version as versions
+from indexer import index_folder
 from indexer.__main__ import main
 from indexer.starter import SOUNDTRACKS
 
@@ -56,7 +56,7 @@ def test_the_same_seed_gives_the_same_figures(base: list[str], capsys: pytest.Ca
 def test_a_version_is_chosen_by_name(
     base: list[str], starter_indexes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*base, "--version", versions.current_name(starter_indexes)]) == 0
+    assert main([*base, "--version", index_folder.current_name(starter_indexes)]) == 0
     assert main([*base, "--version", "absent"]) == 1
     assert "there is no index version 'absent'" in capsys.readouterr().err
 

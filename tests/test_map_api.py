@@ -13,7 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from indexer.filter_columns import FilterColumns
-from indexer.index_version import MANIFEST, MAP, SEAL, new_folder, open_version, seal
+from indexer.index_folder import new_folder
+from indexer.index_version import MANIFEST, MAP, SEAL, open_version, seal
 from indexer.space import MEDIA
 from server.app import create_app
 from server.map_points import FAMILIES, color_by_genre

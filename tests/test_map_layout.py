@@ -11,7 +11,8 @@ from indexer.benchmarks.map import add_map, kept_share, share_of_songs
 from indexer.catalogue.records import Medium
 from indexer.errors import VersionDamaged
 from indexer.features.film_text import FilmTextQuery
-from indexer.index_version import current_name, open_version
+from indexer.index_folder import current_name
+from indexer.index_version import open_version
 from indexer.map_layout import Floats, MapLayout, best_matches, lay_out, nearest_within
 from indexer.space import MEDIA, Space
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.__main__ import main
 from indexer.benchmarks.made_tables import MOVIE_HEADER, TRACK_HEADER
@@ -157,7 +158,7 @@ def test_what_was_fetched_is_built_from_and_its_licences_are_in_the_manifest(
         f"from {data}: tmdb-movies/TMDB_movie_dataset_v11.csv, spotify-tracks/dataset.csv, movielens/tags.csv, "
         "movielens/ratings.csv\n"
     )
-    manifest = versions.verify(indexes / versions.current_name(indexes))
+    manifest = versions.verify(indexes / index_folder.current_name(indexes))
     assert manifest["counts"]["movies"] == 370
     assert manifest["build"]["settings"]["preset"] == "default"
     assert [(s["what"], s["dataset"], s["licence"], s["revision"]) for s in manifest["sources"]] == [

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from indexer import index_folder, publication
 from indexer import index_version as versions
 from indexer.errors import VersionWorse
 
 
 def twin_with(indexes: Path, name: str, way: str, figure: str, change: float) -> str:
     """A copy of the served version whose card differs in one figure."""
-    folder = Path(shutil.copytree(indexes / versions.current_name(indexes), indexes / name))
+    folder = Path(shutil.copytree(indexes / index_folder.current_name(indexes), indexes / name))
     manifest: dict[str, Any] = json.loads((folder / versions.MANIFEST).read_bytes())
     manifest["relevance"][way][figure]["value"] += change
     manifest["name"] = name if "name" in manifest else None
@@ -24,7 +25,7 @@ def twin_with(indexes: Path, name: str, way: str, figure: str, change: float) ->
     (folder / versions.MANIFEST).write_bytes(written)
     seal = (folder / versions.SEAL).read_bytes()
     old = hashlib.sha256(
-        (indexes / versions.current_name(indexes) / versions.MANIFEST).read_bytes()
+        (indexes / index_folder.current_name(indexes) / versions.MANIFEST).read_bytes()
     ).hexdigest()
     (folder / versions.SEAL).write_bytes(
         seal.replace(old.encode(), hashlib.sha256(written).hexdigest().encode())
@@ -41,13 +42,13 @@ def twin_with(indexes: Path, name: str, way: str, figure: str, change: float) ->
     ],
 )
 def test_a_clearly_worse_version_takes_force(indexes: Path, way: str, figure: str, change: float) -> None:
-    before = versions.current_name(indexes)
+    before = index_folder.current_name(indexes)
     worse = twin_with(indexes, "worse", way, figure, change)
     with pytest.raises(VersionWorse, match=f"worse is built but not published: its {figure}.*--force"):
-        versions.publish(indexes, worse)
-    assert versions.current_name(indexes) == before
-    versions.publish(indexes, worse, force=True)
-    assert versions.current_name(indexes) == worse
+        publication.publish(indexes, worse)
+    assert index_folder.current_name(indexes) == before
+    publication.publish(indexes, worse, force=True)
+    assert index_folder.current_name(indexes) == worse
 
 
 @pytest.mark.parametrize(
@@ -56,5 +57,5 @@ def test_a_clearly_worse_version_takes_force(indexes: Path, way: str, figure: st
 )
 def test_noise_and_gains_are_published(indexes: Path, figure: str, change: float) -> None:
     name = twin_with(indexes, "other", "song_to_film", figure, change)
-    versions.publish(indexes, name)
-    assert versions.current_name(indexes) == name
+    publication.publish(indexes, name)
+    assert index_folder.current_name(indexes) == name

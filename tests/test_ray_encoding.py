@@ -23,6 +23,7 @@ import pyarrow as pa
 import pytest
 
 import indexer.build
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.__main__ import main
 from indexer.config import BuildConfig
@@ -156,7 +157,7 @@ def test_a_build_writes_the_same_files(
     cluster: RayCluster, indexes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All that the starter's build encoded, encoded again on Ray: only the manifest may differ."""
-    first = versions.verify(indexes / versions.current_name(indexes))
+    first = versions.verify(indexes / index_folder.current_name(indexes))
     sent = cluster.facts["texts"]
     monkeypatch.setattr(indexer.build, "RayCluster", lambda _address: nullcontext(cluster))
     forget_rows(monkeypatch)
@@ -299,7 +300,7 @@ sys.exit(main(["build", "--starter", "--ray", "--indexes", sys.argv[1]]))
 
 @needs_ray
 def test_an_interrupt_leaves_nothing_running(indexes: Path) -> None:
-    served = versions.current_name(indexes)
+    served = index_folder.current_name(indexes)
     with subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED_BUILD, str(indexes)],
         cwd=ROOT,
@@ -320,7 +321,7 @@ def test_an_interrupt_leaves_nothing_running(indexes: Path) -> None:
     assert "Traceback" not in complaint
     assert not folder.exists()
     wait_until_gone(folder)
-    assert versions.current_name(indexes) == served
+    assert index_folder.current_name(indexes) == served
 
 
 def wait_until_gone(folder: Path) -> None:
@@ -337,12 +338,12 @@ def test_a_cluster_that_is_not_there_is_said_at_once(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-    served = versions.current_name(indexes)
+    served = index_folder.current_name(indexes)
     assert main(["build", "--starter", "--ray", address, "--indexes", str(indexes)]) == 1
     said = capsys.readouterr().err.strip()
     assert said.startswith(f"segue: there is no Ray cluster at {address}: ")
     assert "\n" not in said
-    assert versions.current_name(indexes) == served
+    assert index_folder.current_name(indexes) == served
 
 
 @needs_ray

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.catalogue.catalogue import Catalogue, read_catalogue
 from indexer.catalogue.records import Medium
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     chosen = {k: v for k, v in vars(options).items() if k not in {"seeds", "benchmark"} and v is not None}
     config = BuildConfig.from_dict(chosen)
     catalogue = read_catalogue(config.movies, config.tracks, config.soundtracks, config.preset)
-    folder = config.indexes / versions.current_name(config.indexes)
+    folder = config.indexes / index_folder.current_name(config.indexes)
     texts = EncodedTexts(
         TextEncoder.open(folder / versions.ENCODER), folder / versions.ENCODER, folder, lambda *_: None
     )

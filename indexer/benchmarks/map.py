@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from indexer import index_folder, publication
 from indexer import index_version as versions
 from indexer.benchmarks.surroundings import describe
 from indexer.catalogue.records import Medium, other_medium
@@ -63,14 +63,14 @@ def run(options: argparse.Namespace) -> int:
 
 def add_map(version: IndexVersion, layout: MapLayout, indexes: Path) -> str:
     """Publish a copy of a version with this map in ``indexes``, and return its name."""
-    with versions.lock(indexes), versions.new_folder(indexes) as folder:
+    with index_folder.lock(indexes), index_folder.new_folder(indexes) as folder:
         left_out = shutil.ignore_patterns(versions.MANIFEST, versions.SEAL, versions.MAP)
         shutil.copytree(version.folder, folder, dirs_exist_ok=True, ignore=left_out)
         layout.write(folder / versions.MAP)
-        manifest = json.loads((version.folder / versions.MANIFEST).read_text(encoding="utf-8"))
+        manifest = versions.read_manifest(version.folder)
         kept = {name: value for name, value in manifest.items() if name not in ("format", "files")}
         name = versions.seal(folder, kept, version.name)
-        versions.publish(indexes, name, force=True)
+        publication.publish(indexes, name, force=True)
     return name
 
 

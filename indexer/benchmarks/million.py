@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from indexer import index_version as versions
+from indexer import index_folder
 from indexer.benchmarks import findings, million_milvus, million_stages
 from indexer.benchmarks.findings import Findings, tell
 from indexer.benchmarks.million_data import MadeSizes
@@ -37,6 +37,8 @@ LIBRARIES = ("faiss-cpu", "numpy", "pandas", "openTSNE")
 #: Measured apart, since ``indexer`` knows no server.
 _SERVING = "server.benchmarks.million_serving"
 _SERVING_TIMEOUT_S = 3_600
+#: Folder of the version in ``--scratch``.
+_INDEXES = "indexes"
 #: Of one call; a search of a million rows without an index may take seconds.
 _MILVUS_TIMEOUT_S = 60.0
 
@@ -78,6 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--milvus-index", default="auto", help="index type there (auto)")
     parser.add_argument("--milvus-group", type=int, help="process group of the server, to tell its memory")
     parser.add_argument("--keep", action="store_true", help="leave the version and the vectors in --scratch")
+    parser.add_argument(
+        "--kept",
+        action="store_true",
+        help="build nothing: load, search and serve what --keep left in --scratch, with --engine milvus",
+    )
     findings.add_arguments(parser)
 
 
@@ -85,14 +92,18 @@ def run(options: argparse.Namespace) -> int:
     """Measure and deliver; 1 where a stage failed, whose reason is in the table."""
     if min(options.films, options.songs) < 1 or options.noise < 0 or options.queries < 2:
         raise ConfigError("films and songs must be at least 1, queries at least 2, and noise not negative")
-    if options.keep and options.scratch is None:
-        raise ConfigError("--keep needs --scratch: a temporary folder is removed")
+    if (options.keep or options.kept) and options.scratch is None:
+        raise ConfigError("--keep and --kept need --scratch: a temporary folder is removed")
+    if options.kept and options.engine != "milvus":
+        raise ConfigError("--kept needs --engine milvus: FAISS is measured while the version is made")
     if options.engine == "milvus" and not options.milvus_uri:
         raise ConfigError("--engine milvus needs --milvus-uri")
     sizes = MadeSizes(options.films, options.songs, options.noise, options.seed)
     if options.scratch is not None:
         options.scratch.mkdir(parents=True, exist_ok=True)
-    if options.keep:
+    if options.kept:
+        stages = _run_kept(options, sizes, options.scratch)
+    elif options.keep:
         stages = _run_stages(options, sizes, options.scratch)
     else:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=options.scratch) as folder:
@@ -101,17 +112,29 @@ def run(options: argparse.Namespace) -> int:
     return 1 if any("failed" in stage for stage in stages.values()) else 0
 
 
-def _run_stages(options: argparse.Namespace, sizes: MadeSizes, scratch: Path) -> dict[str, dict[str, Any]]:
-    stages: dict[str, dict[str, Any]] = {}
-    indexes = scratch / "indexes"
+class _Stages(dict[str, dict[str, Any]]):
+    """What each stage found; called, it runs one in a process of its own."""
 
-    def stage(name: str, job: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+    def __call__(self, name: str, job: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
         tell(name)
-        stages[name] = run_apart(job, *arguments)
-        tell(f"{name}: {json.dumps({k: stages[name].get(k) for k in ('seconds', 'peak_bytes', 'failed')})}")
-        return stages[name]
+        found = self[name] = run_apart(job, *arguments)
+        tell(f"{name}: {json.dumps({k: found.get(k) for k in ('seconds', 'peak_bytes', 'failed')})}")
+        return found
 
-    with versions.lock(indexes), versions.new_folder(indexes) as folder:
+
+def _run_kept(options: argparse.Namespace, sizes: MadeSizes, scratch: Path) -> dict[str, dict[str, Any]]:
+    """The stages of Milvus alone, over a version that was kept."""
+    stage, indexes = _Stages(), scratch / _INDEXES
+    with index_folder.lock(indexes):
+        name = index_folder.current_name(indexes)
+        million = Million(options.indexes, indexes / name, scratch, sizes, options.queries)
+        _run_milvus(stage, options, million, indexes, name)
+    return stage
+
+
+def _run_stages(options: argparse.Namespace, sizes: MadeSizes, scratch: Path) -> dict[str, dict[str, Any]]:
+    stage, indexes = _Stages(), scratch / _INDEXES
+    with index_folder.lock(indexes), index_folder.new_folder(indexes) as folder:
         million = Million(options.indexes, folder, scratch, sizes, options.queries)
         stage("prepare", million_stages.prepare, million)
         stage("store", million_stages.store, million)
@@ -140,11 +163,11 @@ def _run_stages(options: argparse.Namespace, sizes: MadeSizes, scratch: Path) ->
             _run_milvus(stage, options, million, indexes, sealed["name"])
     if "name" in sealed:
         stage("serve", _serve, indexes, options)
-    return stages
+    return stage
 
 
 def _run_milvus(
-    stage: Callable[..., Any], options: argparse.Namespace, million: Million, indexes: Path, name: str
+    stage: _Stages, options: argparse.Namespace, million: Million, indexes: Path, name: str
 ) -> None:
     """Load, search and serve the version on Milvus, and remove it there; the caller holds the folder's lock."""
     token = million_milvus.read_token(options.milvus_token_file)
@@ -169,7 +192,7 @@ def _run_milvus(
     stage("remove from Milvus", million_milvus.drop, indexes, name, params)
 
 
-def _compare(stage: Callable[..., Any], million: Million, medium: Medium, kind: str, scratch: Path) -> None:
+def _compare(stage: _Stages, million: Million, medium: Medium, kind: str, scratch: Path) -> None:
     """Build and search an index of another kind beside the served one, and remove it."""
     with tempfile.TemporaryDirectory(prefix=f"{kind}-", dir=scratch) as folder:
         file = Path(folder) / index_file(medium)
@@ -220,8 +243,13 @@ def _serve(indexes: Path, options: argparse.Namespace, engine: str = "faiss") ->
 
 
 def _deliver(options: argparse.Namespace, stages: dict[str, dict[str, Any]]) -> None:
-    texts = stages["prepare"].get("texts", 0)
-    hours = texts / options.encode_rate / 3600
+    notes = []
+    if texts := stages.get("prepare", {}).get("texts", 0):
+        hours = texts / options.encode_rate / 3600
+        notes.append(
+            f"Texts are not encoded: {texts:,} of them at {options.encode_rate:g} a second are {hours:.1f} hours. "
+            "Space, hub term, moods' scale and relevance are the real version's; fitting them is not measured."
+        )
     found = Findings(
         "million",
         describe_surroundings(options.seed, LIBRARIES),
@@ -231,8 +259,7 @@ def _deliver(options: argparse.Namespace, stages: dict[str, dict[str, Any]]) -> 
             f"Made up: {options.films:,} films and {options.songs:,} songs, the real ones over and over; every copy's "
             f"vector has normal noise of {options.noise:g} of each column's standard deviation. The nearest items of "
             "one are therefore its own copies, which real catalogues do not have.",
-            f"Texts are not encoded: {texts:,} of them at {options.encode_rate:g} a second are {hours:.1f} hours. "
-            "Space, hub term, moods' scale and relevance are the real version's; fitting them is not measured.",
+            *notes,
             "Peak: the most that the stage's process had in memory, mapped pages included. The index and map stages "
             "hold the float32 vectors of both media, as a build does.",
         ],

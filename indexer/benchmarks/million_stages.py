@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from indexer import index_folder, publication
 from indexer import index_version as versions
 from indexer.benchmarks.filter_cases import SHARES, FilterCase, find_cases
 from indexer.benchmarks.made_films import HeldFilms
@@ -242,12 +243,12 @@ def publish(indexes: Path, name: str) -> dict[str, Any]:
     with clock.part("verify and open"):
         versions.open_version(indexes, name).close()
     with clock.part("publish, verifying again"):
-        versions.publish(indexes, name)
+        publication.publish(indexes, name)
     return {"seconds": clock.seconds}
 
 
 def _real_folder(million: Million) -> Path:
-    return million.real / versions.current_name(million.real)
+    return million.real / index_folder.current_name(million.real)
 
 
 def _table_file(million: Million, medium: Medium) -> Path:

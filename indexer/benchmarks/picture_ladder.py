@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from indexer import index_folder, relevance, space_fit
 from indexer import index_version as versions
-from indexer import relevance, space_fit
 from indexer.alignment import Whitened
 from indexer.catalogue.catalogue import read_catalogue
 from indexer.catalogue.records import Medium
@@ -50,7 +50,7 @@ def climb(
     chosen = {name: path for name in _FILES if (path := getattr(options, name)) is not None}
     config = BuildConfig.from_dict({**chosen, "indexes": options.indexes, "seed": options.seed})
     catalogue = read_catalogue(config.movies, config.tracks, config.soundtracks, config.preset)
-    folder = config.indexes / versions.current_name(config.indexes)
+    folder = config.indexes / index_folder.current_name(config.indexes)
     encoder = TextEncoder.open(folder / versions.ENCODER)
     texts = EncodedTexts(encoder, folder / versions.ENCODER, folder, lambda *_: None)
     items = describe_items(catalogue, config, texts.encode)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.benchmarks import findings
 from indexer.benchmarks.findings import Findings, Table, tell
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     if not 1 <= options.texts <= len(catalogue.tracks):
         raise ConfigError(f"texts must be between 1 and {len(catalogue.tracks)}, not {options.texts}")
     texts = describe_tracks(catalogue.tracks.iloc[: options.texts])
-    folder = options.indexes / versions.current_name(options.indexes) / versions.ENCODER
+    folder = options.indexes / index_folder.current_name(options.indexes) / versions.ENCODER
     encoder = TextEncoder.open(folder)
     # Loads both models, as a build has by then.
     encoder.encode_all(texts[:64])

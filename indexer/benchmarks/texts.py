@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.benchmarks import findings
 from indexer.benchmarks.findings import Findings, Table
@@ -200,7 +201,7 @@ def _pearson(a: Floats, b: Floats, times: Floats) -> float:
 def _compare_songs(catalogue: Catalogue, options: argparse.Namespace) -> tuple[Table, dict[str, Any]]:
     """Whether a song's valence is told better with the positivity of its lyrics beside what is known already."""
     tracks = catalogue.tracks
-    folder = options.indexes / versions.current_name(options.indexes)
+    folder = options.indexes / index_folder.current_name(options.indexes)
     encoder = TextEncoder.open(folder / versions.ENCODER)
     texts = EncodedTexts(encoder, folder / versions.ENCODER, folder, lambda *_: None)
     labels = EmotionLabels.read(options.song_emotions, options.emotion_words, tracks)

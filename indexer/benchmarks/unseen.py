@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
+from indexer import index_folder, metrics
 from indexer import index_version as versions
-from indexer import metrics
 from indexer.catalogue.catalogue import Catalogue, read_catalogue
 from indexer.catalogue.records import AUDIO_FEATURES, SEPARATOR, Track, track_from_cells
 from indexer.config import BuildConfig
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     chosen = {k: v for k, v in vars(options).items() if k not in {"folds", "benchmark"} and v is not None}
     config = BuildConfig.from_dict(chosen)
     catalogue = read_catalogue(config.movies, config.tracks, config.soundtracks, config.preset)
-    folder = config.indexes / versions.current_name(config.indexes)
+    folder = config.indexes / index_folder.current_name(config.indexes)
     encoder = TextEncoder.open(folder / versions.ENCODER)
     texts = EncodedTexts(encoder, folder / versions.ENCODER, folder, lambda *_: None)
     row_of = {str(id): row for row, id in enumerate(catalogue.tracks["id"])}

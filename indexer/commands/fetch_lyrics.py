@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexer import index_folder
 from indexer.commands import AddCommand
 from indexer.commands.option_values import positive, seconds
 from indexer.errors import FetchFailed
@@ -88,7 +89,9 @@ def _read_songs(options: argparse.Namespace) -> list[Song]:
     from indexer import index_version as versions
     from indexer.catalogue_store import CatalogueStore
 
-    store = CatalogueStore.open(options.indexes / versions.current_name(options.indexes) / versions.CATALOGUE)
+    store = CatalogueStore.open(
+        options.indexes / index_folder.current_name(options.indexes) / versions.CATALOGUE
+    )
     try:
         return [
             Song(song.id, song.title, song.artists) for song in store.tracks(range(store.count("tracks")))

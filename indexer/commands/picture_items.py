@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.catalogue.layout import Layout
 from indexer.catalogue_store import CatalogueStore
@@ -67,7 +68,7 @@ def served_songs(indexes: Path) -> list[tuple[str, str]]:
 
 
 def _open_served(indexes: Path) -> CatalogueStore:
-    return CatalogueStore.open(indexes / versions.current_name(indexes) / versions.CATALOGUE)
+    return CatalogueStore.open(indexes / index_folder.current_name(indexes) / versions.CATALOGUE)
 
 
 def _read(path: Path, layout: Layout, *columns: str) -> list[tuple[str, ...]]:

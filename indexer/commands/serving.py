@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from indexer import index_folder, publication
 from indexer import index_version as versions
 from indexer.commands import AddCommand
 from indexer.commands.build import FORCE
@@ -79,7 +80,7 @@ def _check(options: argparse.Namespace) -> None:
         from indexer.milvus.publishing import Publisher
 
         name = Publisher(engine, options.indexes).check(name)
-        manifest = versions.verify(versions.folder_of(options.indexes, name), engine.source(name))
+        manifest = versions.verify(index_folder.folder_of(options.indexes, name), engine.source(name))
         where = " on Milvus"
     else:
         version = versions.open_version(options.indexes, name)
@@ -97,22 +98,22 @@ def _publish(options: argparse.Namespace) -> None:
     if engine is None:
         if options.milvus_index != "auto":
             raise ConfigError("--milvus-index goes with --engine milvus")
-        with versions.lock(options.indexes):
-            versions.publish(options.indexes, options.version, options.force)
+        with index_folder.lock(options.indexes):
+            publication.publish(options.indexes, options.version, options.force)
         _say(f"{options.version} is served")
         return
     from indexer.milvus.publishing import Publisher
 
-    with versions.lock(options.indexes), Bars() as bars:
+    with index_folder.lock(options.indexes), Bars() as bars:
         Publisher(engine, options.indexes, bars).publish(options.version, options.milvus_index, options.force)
     _say(f"{options.version} is served on Milvus")
 
 
 def _rollback(options: argparse.Namespace) -> None:
     engine = _engine(options)
-    with versions.lock(options.indexes):
+    with index_folder.lock(options.indexes):
         if engine is None:
-            _say(f"{versions.rollback(options.indexes)} is served")
+            _say(f"{publication.rollback(options.indexes)} is served")
             return
         from indexer.milvus.publishing import Publisher
 
@@ -131,7 +132,7 @@ def _list(options: argparse.Namespace) -> None:
             _say(f"{'*' if name == on_engine else ' '} {name}  {state[states.get(name)]}")
         return
     try:
-        served = versions.current_name(options.indexes)
+        served = index_folder.current_name(options.indexes)
     except VersionNotFound:
         served = ""
     for name in versions.list_names(options.indexes):
@@ -140,9 +141,9 @@ def _list(options: argparse.Namespace) -> None:
 
 def _prune(options: argparse.Namespace) -> None:
     engine = _engine(options)
-    with versions.lock(options.indexes):
+    with index_folder.lock(options.indexes):
         if engine is None:
-            for name in versions.prune(options.indexes, options.keep):
+            for name in publication.prune(options.indexes, options.keep):
                 _say(f"deleted {name}")
             return
         from indexer.milvus.publishing import Publisher

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from indexer import index_version as versions
+from indexer import publication
 from indexer.catalogue.records import Medium
 from indexer.errors import EngineMismatch, EngineMissing, VersionError, VersionNotFound
 from indexer.milvus.collections import name_collection, read_version
@@ -40,15 +41,15 @@ class Publisher:
         try:
             before = self.served()
             if before and before != name and not force:
-                versions.refuse_worse(self._indexes / before, version)
+                publication.refuse_worse(self._indexes / before, version)
             for medium in MEDIA:
                 self._loader.load(version, medium, index_kind, is_served=before == name)
         finally:
             version.close()
         self._switch(name, before)
-        past = versions.engine_history(self._indexes, self._history_name)
+        past = publication.engine_history(self._indexes, self._history_name)
         if past[-1:] != [name]:
-            versions.note_served(self._indexes, self._history_name, [*past, name])
+            publication.note_served(self._indexes, self._history_name, [*past, name])
 
     def rollback(self) -> str:
         """Serve the version that was served before the current one, and return its name.
@@ -56,13 +57,13 @@ class Publisher:
         Its collections are looked at first: ``EngineError`` where they are not there or not whole.
         """
         now = self._engine.current_name(self._indexes)
-        past = versions.engine_history(self._indexes, self._history_name)
+        past = publication.engine_history(self._indexes, self._history_name)
         while past:
             name = past.pop()
             if name != now and self._is_here(name):
                 self.check(name)
                 self._switch(name, now)
-                versions.note_served(self._indexes, self._history_name, [*past, name])
+                publication.note_served(self._indexes, self._history_name, [*past, name])
                 return name
         raise VersionError(f"there is no earlier version than {now} to go back to")
 
@@ -89,7 +90,7 @@ class Publisher:
         states = self.states()
         whole = [name for name, is_whole in states.items() if is_whole]
         kept = {
-            *versions.engine_history(self._indexes, self._history_name)[-2:],
+            *publication.engine_history(self._indexes, self._history_name)[-2:],
             *whole[len(whole) - keep if keep else len(whole) :],
         }
         served = self.served()

@@ -22,6 +22,7 @@ from indexer.benchmarks.findings import percentiles
 from indexer.benchmarks.million_milvus import read_token
 from indexer.catalogue.records import Medium
 from indexer.engine import FaissEngine
+from indexer.environment import set_variable
 from indexer.errors import SegueError
 from indexer.filter_columns import FilterColumns, Filters
 from indexer.index_version import filters_folder
@@ -104,6 +105,16 @@ def measure(
             "SEGUE_WORKERS": 1,
             "SEGUE_LOG_LEVEL": "warning",
         }
+        if params is not None:
+            variables |= {
+                "SEGUE_ENGINE": "milvus",
+                "SEGUE_MILVUS_URI": params.uri,
+                "SEGUE_MILVUS_PREFIX": params.prefix,
+                "SEGUE_MILVUS_TIMEOUT_S": params.timeout_s,
+            }
+            if params.token:
+                # Inherited, since what a command line says is seen by all.
+                set_variable("SEGUE_MILVUS_TOKEN", params.token)
         began = time.perf_counter()
         with GunicornProcess(SERVER, "/readyz", log, port, **variables) as server:
             seconds["server ready"] = server.ready_s

@@ -16,6 +16,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+from indexer import index_folder, publication
 from indexer import index_version as versions
 from indexer.benchmarks import findings
 from indexer.benchmarks.findings import Findings, Table, tell
@@ -141,14 +142,14 @@ def _measure_swaps(options: argparse.Namespace, scratch: Path, name: str) -> dic
     names = [name, f"{name}-again"]
     for made in names:
         shutil.copytree(options.indexes / name, indexes / made, copy_function=_link)
-    with versions.lock(indexes):
-        versions.publish(indexes, name)
+    with index_folder.lock(indexes):
+        publication.publish(indexes, name)
     seconds: list[float] = []
     failed = 0
     with _serve(options, scratch, indexes) as server:
         for wanted in islice(cycle(reversed(names)), options.trials):
-            with versions.lock(indexes):
-                versions.publish(indexes, wanted, force=True)
+            with index_folder.lock(indexes):
+                publication.publish(indexes, wanted, force=True)
             began = time.perf_counter()
             for served in _watch(server, began + _SWAP_TIMEOUT_S):
                 failed += served is None

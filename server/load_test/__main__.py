@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import math
 import resource
 import signal
@@ -18,7 +17,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from indexer.errors import ConfigError, SegueError
-from indexer.index_version import MANIFEST, current_name
+from indexer.index_folder import current_name
+from indexer.index_version import read_manifest
 from server.benchmarks.gunicorn_process import ROOT
 from server.load_test.limits import Limits
 from server.load_test.measurements import Publication, read_measured
@@ -125,7 +125,7 @@ def _load(options: argparse.Namespace, host: str, samples: Samples) -> float:
 def _describe_served(options: argparse.Namespace, get: Get) -> dict[str, Any]:
     found: dict[str, Any] = {"version": str(get("/readyz")["index_version"])}
     if options.indexes is not None:
-        manifest = json.loads((options.indexes / found["version"] / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_manifest(options.indexes / found["version"])
         found["counts"] = {medium: manifest["counts"][medium] for medium in MEDIA}
     if options.host is None:
         found["server"] = describe_server()

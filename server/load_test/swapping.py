@@ -15,7 +15,9 @@ from typing import Self
 from indexer.catalogue.records import Medium
 from indexer.catalogue_store import CatalogueStore
 from indexer.errors import SegueError, UnknownItem, VersionError
-from indexer.index_version import CATALOGUE, current_name, list_names, lock, publish, rollback
+from indexer.index_folder import current_name, lock
+from indexer.index_version import CATALOGUE, list_names
+from indexer.publication import publish, rollback
 from server.load_test.measurements import Publication
 from server.load_test.samples import Samples
 

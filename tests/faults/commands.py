@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.__main__ import main
 from server.search import Query, Search
@@ -34,7 +35,7 @@ def link_twin(indexes: Path, name: str, target: Path | None = None) -> str:
 
     Copies where links cannot be made, as between disks.
     """
-    served = indexes / versions.current_name(indexes)
+    served = indexes / index_folder.current_name(indexes)
     shutil.copytree(served, (target or indexes) / name, copy_function=_link)
     return name
 
@@ -53,7 +54,7 @@ def _add_newer(indexes: Path) -> list[str]:
 
 def _serve_newer(indexes: Path) -> list[str]:
     """Names the served one first."""
-    old = versions.current_name(indexes)
+    old = index_folder.current_name(indexes)
     added = _add_newer(indexes)
     (indexes / "HISTORY").write_text(f"{old}\n", encoding="utf-8")
     (indexes / "CURRENT").write_text(f"{_NEWER}\n", encoding="utf-8")
@@ -77,13 +78,13 @@ def inspect(indexes: Path) -> dict[str, Any]:
     names = versions.list_names(indexes)
     for name in names:
         versions.open_version(indexes, name).close()
-    served = versions.current_name(indexes)
+    served = index_folder.current_name(indexes)
     search = Search.open(indexes)
     found = search.find(Query("tracks", text="rain"))
     if not found.hits or found.index_version != served:
         raise AssertionError(f"{served} finds nothing")
     search.close()
-    with versions.lock(indexes):
+    with index_folder.lock(indexes):
         pass
     expected = {*names, "CURRENT", "HISTORY", ".lock", "reports"}
     return {

@@ -13,6 +13,7 @@ from unittest import mock
 
 import faiss
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.errors import VersionError
 from tests.faults.children import last_words, run_child
@@ -32,7 +33,7 @@ def run_damage(cases: int, seed: int, indexes: Path | None = None) -> Verdict:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as made:
         source = indexes or start_warm(Path(made)).indexes
-        name = versions.current_name(source)
+        name = index_folder.current_name(source)
         copy = Path(made) / "damaged"
         shutil.copytree(source / name, copy / name)
         (copy / "CURRENT").write_text(f"{name}\n", encoding="utf-8")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from indexer import index_version as versions
+from indexer import index_folder
 from tests.faults.children import Outcome, last_words, run_child
 from tests.faults.commands import COMMANDS, Command, in_memory, inspect
 from tests.faults.small_index import SmallIndex, start_warm
@@ -71,7 +71,7 @@ def _inject(verdict: Verdict, small: SmallIndex, folder: Path, every: int) -> No
 
 def _limit_files(verdict: Verdict, small: SmallIndex, folder: Path, fills: int) -> None:
     """Let every write past a size fail, in Python and in C: RLIMIT_FSIZE."""
-    version = small.indexes / versions.current_name(small.indexes)
+    version = small.indexes / index_folder.current_name(small.indexes)
     largest = max(path.stat().st_size for path in version.rglob("*") if path.is_file())
     for turn in range(fills):
         size = largest * turn // fills
@@ -176,7 +176,7 @@ def _note(verdict: Verdict, line: str, indexes: Path, names: list[str]) -> None:
 
 
 def _served_before(small: SmallIndex, others: list[str]) -> str:
-    return others[0] if len(others) > 1 else versions.current_name(small.indexes)
+    return others[0] if len(others) > 1 else index_folder.current_name(small.indexes)
 
 
 def _said(printed: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 from indexer import build as building
+from indexer import index_folder, publication
 from indexer import index_version as versions
 from indexer.__main__ import main
 from tests.faults.children import Marks, last_words, run_child
@@ -130,15 +131,15 @@ def _marked(marks: Marks) -> Iterator[None]:
     with (
         mock.patch.object(building._Log, "stage", stage),
         noted(versions, "seal", "seal"),
-        noted(versions, "publish", "verify before publishing"),
-        noted(versions, "_replace", "HISTORY and CURRENT"),
+        noted(publication, "publish", "verify before publishing"),
+        noted(publication, "replace_text", "HISTORY and CURRENT"),
     ):
         yield
 
 
 def _judge(verdict: Verdict, about: str, small: SmallIndex, indexes: Path, others: list[str]) -> None:
     """Open what is left, then build again and see that nothing but versions remains."""
-    old = versions.current_name(small.indexes)
+    old = index_folder.current_name(small.indexes)
 
     def look() -> dict[str, Any]:
         found = inspect(indexes)

@@ -11,7 +11,7 @@ from typing import Any
 
 import onnxruntime  # noqa: F401 - loaded late by the encoder; its code is not what is short of memory here
 
-from indexer import index_version as versions
+from indexer import index_folder, publication
 from indexer.__main__ import main
 from server.search import Query, Search
 from tests.faults.children import last_words, run_child
@@ -42,7 +42,7 @@ def run_memory(indexes: Path | None, port: int, ceilings: int) -> Verdict:
     with tempfile.TemporaryDirectory() as made:
         copy = Path(made) / "indexes"
         source = indexes or start_warm(Path(made)).indexes
-        name = versions.current_name(source)
+        name = index_folder.current_name(source)
         shutil.copytree(source / name, copy / name)
         (copy / "CURRENT").write_text(f"{name}\n", encoding="utf-8")
         _open_below(verdict, copy, ceilings)
@@ -98,7 +98,7 @@ def _address_space(pid: int | str = "self") -> int:
 
 
 def _refuse_beside(verdict: Verdict, indexes: Path, port: int) -> None:
-    old = versions.current_name(indexes)
+    old = index_folder.current_name(indexes)
     new = link_twin(indexes, "newer")
     requests = mixed_requests(indexes)
     # One process, so that the one which is limited is the one that answers.
@@ -135,5 +135,5 @@ def _limit(server: ServerProcess, room: int | None) -> None:
 
 
 def _publish(indexes: Path, name: str) -> None:
-    with versions.lock(indexes):
-        versions.publish(indexes, name, force=True)
+    with index_folder.lock(indexes):
+        publication.publish(indexes, name, force=True)

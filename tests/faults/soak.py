@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from indexer import index_version as versions
+from indexer import index_folder, publication
 from tests.faults.commands import link_twin
 from tests.faults.server_process import Load, percentile_ms, start_server
 from tests.faults.small_index import start_warm
@@ -32,7 +32,7 @@ def run_soak(
     with tempfile.TemporaryDirectory() as made:
         copy = Path(made) / "served"
         source = indexes or start_warm(Path(made)).indexes
-        names = [versions.current_name(source)]
+        names = [index_folder.current_name(source)]
         link_twin(source, names[0], copy)
         (copy / "CURRENT").write_text(f"{names[0]}\n", encoding="utf-8")
         names.append(link_twin(copy, "newer"))
@@ -48,8 +48,8 @@ def run_soak(
                     samples.append((round(now - begun, 1), server.resident_bytes()))
                 if swap_every_s and now - swapped >= swap_every_s:
                     swapped, swaps = now, swaps + 1
-                    with versions.lock(copy):
-                        versions.publish(copy, names[swaps % 2], force=True)
+                    with index_folder.lock(copy):
+                        publication.publish(copy, names[swaps % 2], force=True)
                 time.sleep(max(0.0, min(sample_s, begun + 60 * minutes - time.monotonic())))
             verdict.expect(server.process.poll() is None, "the server ended")
         verdict.count("requests", len(load.seconds))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from indexer import index_version as versions
+from indexer import index_folder
 from indexer.build import build
 from tests.faults.children import run_child
 from tests.faults.commands import link_twin
@@ -88,10 +88,10 @@ def _two_versions(made: Path, copy: Path, indexes: Path | None) -> list[str]:
     if indexes is None:
         small = start_warm(made)
         small.copy_whole(copy)
-        first = versions.current_name(copy)
+        first = index_folder.current_name(copy)
         other = replace(small.config(copy), text_weight=0.5, themes_weight=0.5, publish=False)
         return [first, str(run_child(lambda: {"name": build(other)}).value["name"])]
-    name = versions.current_name(indexes)
+    name = index_folder.current_name(indexes)
     link_twin(indexes, name, copy)
     (copy / "CURRENT").write_text(f"{name}\n", encoding="utf-8")
     return [name, link_twin(copy, "newer")]

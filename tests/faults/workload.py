@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.catalogue_store import CatalogueStore
 from indexer.space import MEDIA
@@ -25,7 +26,7 @@ _TEXTS = (
 def mixed_requests(indexes: Path, count: int = 200, seed: int = 0) -> list[tuple[str, Any]]:
     """Requests (path, body or None for a GET) over the served version: matches, texts, look-ups, single items."""
     chance = random.Random(seed)
-    store = CatalogueStore.open(indexes / versions.current_name(indexes) / versions.CATALOGUE)
+    store = CatalogueStore.open(indexes / index_folder.current_name(indexes) / versions.CATALOGUE)
     try:
         ids = {}
         for medium in MEDIA:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.__main__ import main
 from indexer.features import pictures
@@ -30,7 +31,7 @@ def test_an_interrupted_build_goes_on_where_it_was(
         (posters / f"p{number}.png").rename(posters / f"{id}.png")
     (posters / f"{films(count)[0]}.png").write_bytes(b"no picture")
     first, second = Counting(stop_after=1), Counting()
-    served = versions.current_name(indexes)
+    served = index_folder.current_name(indexes)
     build = ["build", "--starter", "--indexes", str(indexes), "--posters", str(posters)]
     monkeypatch.setattr(pictures, "open_poster_encoder", lambda *_: first)
     assert main(build) == INTERRUPTED
@@ -40,7 +41,7 @@ def test_an_interrupted_build_goes_on_where_it_was(
     assert main([*build, "--methods", "music2movie"]) == 0
     # Without the one that is no picture; the method reads them again, from the cache.
     assert second.posters == BATCH + 3
-    name = versions.current_name(indexes)
+    name = index_folder.current_name(indexes)
     manifest = versions.verify(indexes / name)
     facts = manifest["pictures"]["posters"]
     assert {key: facts[key] for key in ("items", "encoded", "reused", "encoder", "fault_counts")} == {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.index_version import current_name
+from indexer.index_folder import current_name
 from indexer.milvus.engine import MilvusEngine
 from indexer.milvus.params import MilvusParams
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from indexer import index_folder
 from indexer import index_version as versions
 from indexer.build import build
 from indexer.milvus.engine import MilvusEngine
@@ -32,7 +33,7 @@ def publish(params: MilvusParams, indexes: Path, name: str, tell: Tell = lambda 
     """Publish a version as the command does."""
     engine = MilvusEngine(params)
     try:
-        with versions.lock(indexes):
+        with index_folder.lock(indexes):
             Publisher(engine, indexes, tell).publish(name)
     finally:
         engine.close()

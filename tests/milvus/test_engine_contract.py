@@ -12,7 +12,7 @@ import pytest
 from indexer.catalogue.records import Movie, Track
 from indexer.errors import UnknownItem
 from indexer.filter_columns import Filters
-from indexer.index_version import current_name
+from indexer.index_folder import current_name
 from indexer.milvus import index as milvus_index
 from indexer.milvus.publishing import Publisher
 from indexer.space import MEDIA, Dials

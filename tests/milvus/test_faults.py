@@ -15,7 +15,7 @@ import grpc
 import pytest
 from flask.testing import FlaskClient
 
-from indexer import index_version as versions
+from indexer import index_folder
 from indexer.milvus.collections import Held, name_collection
 from indexer.milvus.connection import Connection
 from indexer.milvus.engine import MilvusEngine
@@ -54,7 +54,7 @@ class Site:
 
     @property
     def name(self) -> str:
-        return versions.current_name(self.indexes)
+        return index_folder.current_name(self.indexes)
 
 
 @pytest.fixture(params=["lite", "standalone"])
@@ -66,7 +66,7 @@ def site(request: pytest.FixtureRequest, small: SmallIndex) -> Iterator[Site]:
     else:
         params = request.getfixturevalue("milvus_standalone").params(prefix="faults", timeout_s=30.0)
         port = urlsplit(params.uri).port
-    publish(params, small.indexes, versions.current_name(small.indexes))
+    publish(params, small.indexes, index_folder.current_name(small.indexes))
     with Wire(int(port or 0)) as wire:
         yield Site(small, params, wire)
     connection = Connection(params)

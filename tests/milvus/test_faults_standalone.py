@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer import index_version as versions
+from indexer import index_folder
 from indexer.errors import EngineError, EngineRefused, EngineUnavailable
 from indexer.milvus import loading
 from indexer.milvus.connection import Connection
@@ -61,7 +61,7 @@ def params(engine: Standalone, request: pytest.FixtureRequest) -> MilvusParams:
 @pytest.fixture
 def first(small: SmallIndex, params: MilvusParams) -> str:
     """The version that is published."""
-    name = versions.current_name(small.indexes)
+    name = index_folder.current_name(small.indexes)
     publish(params, small.indexes, name)
     return name
 

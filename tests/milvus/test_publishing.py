@@ -19,10 +19,12 @@ from indexer.errors import (
     VersionNotFound,
     VersionWorse,
 )
-from indexer.index_version import MANIFEST, SEAL, current_name, engine_history, hash_file, prune
+from indexer.index_folder import current_name
+from indexer.index_version import MANIFEST, SEAL, hash_file
 from indexer.milvus import collections, loading, widths
 from indexer.milvus.engine import MilvusEngine
 from indexer.milvus.publishing import Publisher
+from indexer.publication import engine_history, prune
 from indexer.space import MEDIA
 from server.search import Query, Search
 from tests.milvus.engines import ENGINES, drop_index_files, open_engine

@@ -14,7 +14,7 @@ import pytest
 
 from indexer.__main__ import main
 from indexer.errors import ConfigError, EngineUnavailable, MissingLibrary
-from indexer.index_version import current_name
+from indexer.index_folder import current_name
 from indexer.milvus import variables
 from indexer.milvus.engine import MilvusEngine
 from indexer.milvus.params import MilvusParams

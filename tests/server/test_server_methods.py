@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 
 from indexer.build import build
 from indexer.config import BuildConfig
-from indexer.index_version import current_name, verify
+from indexer.index_folder import current_name
+from indexer.index_version import verify
 from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
 from server.app import create_app
 from server.search import METHODS, Search

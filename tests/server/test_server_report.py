@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from indexer import index_folder
 from indexer import index_version as versions
 from server.app import create_app
 from server.settings import Settings
@@ -22,7 +23,7 @@ def open_client(indexes: Path) -> FlaskClient:
 
 def test_the_card_is_shown_with_its_galleries(copied: Path) -> None:
     page = open_client(copied).get("/relevance")
-    card = versions.verify(copied / versions.current_name(copied))["relevance"]
+    card = versions.verify(copied / index_folder.current_name(copied))["relevance"]
     text = page.get_data(as_text=True)
     assert page.status_code == 200
     assert "370 films" in text and "985 songs" in text
@@ -33,7 +34,7 @@ def test_the_card_is_shown_with_its_galleries(copied: Path) -> None:
 def test_the_report_is_shown_once_it_is_written(copied: Path) -> None:
     client = open_client(copied)
     assert client.get("/report").status_code == 404
-    path = versions.report_file(copied, versions.current_name(copied))
+    path = index_folder.report_file(copied, index_folder.current_name(copied))
     path.parent.mkdir()
     path.write_text("<!doctype html><title>figures</title>", encoding="utf-8")
     shown = client.get("/report")
