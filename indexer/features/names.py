@@ -359,11 +359,6 @@ def _counted(part: _Part, n_terms: int) -> _Entries:
     return _Entries(items, terms, counts.astype(np.float64))
 
 
-def _items_with(part: _Part, n_terms: int) -> Ints:
-    """How many items have each term: (terms,)."""
-    return np.bincount(_counted(part, n_terms).terms, minlength=n_terms)
-
-
 def _weighed(part: _Part, idf: Weights) -> _Entries:
     items, terms, counts = _counted(part, len(idf))
     return _Entries(items, terms, (1.0 + np.log(counts)) * idf[terms])
