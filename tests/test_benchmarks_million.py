@@ -103,6 +103,13 @@ def test_a_million_runs_small_from_end_to_end(
         made.close()
     verify(scratch / "indexes" / made.name)
 
+    assert main([*arguments, "--scratch", str(scratch), "--kept", "--json", str(written)]) == 0
+    again = json.loads(written.read_text(encoding="utf-8"))["stages"]
+    assert list(again) == ["search movies", "search tracks", "serve"]
+    for name in ("search movies", "search tracks"):
+        recalls = [found["recall_10"] for found in again[name]["searches"].values()]
+        assert recalls == [found["recall_10"] for found in stages[name]["searches"].values()]
+
 
 def test_a_stage_that_fails_is_told_and_the_others_go_on(
     starter_indexes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -124,7 +131,7 @@ def test_a_stage_that_fails_is_told_and_the_others_go_on(
 def test_numbers_that_make_no_sense_are_refused(
     starter_indexes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for wrong in (["--films", "0"], ["--noise", "-1"], ["--keep"], ["--kept"], ["--kept", "--scratch", "."]):
+    for wrong in (["--films", "0"], ["--noise", "-1"], ["--keep"], ["--kept"]):
         assert main(["million", "--indexes", str(starter_indexes), *wrong]) == 1
         assert "bench: " in capsys.readouterr().err
 

@@ -12,23 +12,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from indexer import index_folder
 from indexer.benchmarks import findings, million_milvus, million_stages
 from indexer.benchmarks.findings import Findings, tell
+from indexer.benchmarks.fresh_process import run_fresh
 from indexer.benchmarks.million_data import MadeSizes
-from indexer.benchmarks.million_index import peak_bytes
 from indexer.benchmarks.million_stages import Million
 from indexer.benchmarks.million_tables import make_tables
 from indexer.benchmarks.surroundings import describe as describe_surroundings
+from indexer.benchmarks.surroundings import peak_bytes
 from indexer.catalogue.records import Medium
 from indexer.errors import ConfigError
-from indexer.index_version import index_file
+from indexer.index_version import index_file, read_manifest
 from indexer.milvus.params import MilvusParams
 from indexer.space import MEDIA
 from indexer.vector_index import KINDS
@@ -83,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kept",
         action="store_true",
-        help="build nothing: load, search and serve what --keep left in --scratch, with --engine milvus",
+        help="build nothing: search and serve what --keep left in --scratch",
     )
     findings.add_arguments(parser)
 
@@ -94,8 +93,6 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError("films and songs must be at least 1, queries at least 2, and noise not negative")
     if (options.keep or options.kept) and options.scratch is None:
         raise ConfigError("--keep and --kept need --scratch: a temporary folder is removed")
-    if options.kept and options.engine != "milvus":
-        raise ConfigError("--kept needs --engine milvus: FAISS is measured while the version is made")
     if options.engine == "milvus" and not options.milvus_uri:
         raise ConfigError("--engine milvus needs --milvus-uri")
     sizes = MadeSizes(options.films, options.songs, options.noise, options.seed)
@@ -123,12 +120,19 @@ class _Stages(dict[str, dict[str, Any]]):
 
 
 def _run_kept(options: argparse.Namespace, sizes: MadeSizes, scratch: Path) -> dict[str, dict[str, Any]]:
-    """The stages of Milvus alone, over a version that was kept."""
+    """Search and serve a version that was kept, on one engine."""
     stage, indexes = _Stages(), scratch / _INDEXES
     with index_folder.lock(indexes):
         name = index_folder.current_name(indexes)
         million = Million(options.indexes, indexes / name, scratch, sizes, options.queries)
-        _run_milvus(stage, options, million, indexes, name)
+        if options.engine == "milvus":
+            _run_milvus(stage, options, million, indexes, name)
+            return stage
+        for medium in MEDIA:
+            file = million.folder / index_file(medium)
+            kind = read_manifest(million.folder)["index"][medium]["kind"]
+            stage(f"search {medium}", million_stages.search, million, medium, kind, file)
+    stage("serve", _serve, indexes, options)
     return stage
 
 
@@ -204,8 +208,7 @@ def _compare(stage: _Stages, million: Million, medium: Medium, kind: str, scratc
 def run_apart(job: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     """Run a stage in a fresh process and give what it gives with its ``peak_bytes``; why it ``failed`` where it did."""
     try:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            return pool.submit(_run, job, arguments).result()
+        return run_fresh(_run, job, arguments)
     except BrokenProcessPool:
         return {"failed": "its process was ended, most likely for want of memory"}
     except Exception as error:  # noqa: BLE001  whatever a stage dies of, the figures of the others stand

@@ -22,17 +22,6 @@ Mask = npt.NDArray[np.bool_]
 
 #: Searches after which the memory that an index takes is read.
 _WARM_SEARCHES = 500
-_STATUS = Path("/proc/self/status")
-
-
-def peak_bytes() -> int:
-    """The most that this process had in memory since its program started. OSError without /proc.
-
-    Not ``ru_maxrss``, which a process takes over from the one that started it.
-    """
-    lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
-    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
-    return 1024 * int(peak)
 
 
 def build_trial(vectors: Floats, kind: str, plan: Mapping[str, Floats], file: Path) -> dict[str, Any]:
@@ -61,7 +50,7 @@ def search_trial(
     """Open an index and search it on one thread: memory by rows, and ``turns`` with what they ``found`` and took.
 
     Unfiltered searches come first, as many as there are, so that memory is that of plain searches. The queries of a
-    share are dealt to its cases in turn.
+    share are dealt to its cases in turn. Only a fresh process tells the memory: one that has freed some uses it first.
     """
     set_threads(1)
     before = resident_bytes()

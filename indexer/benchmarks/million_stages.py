@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ import pandas as pd
 from indexer import index_folder, publication
 from indexer import index_version as versions
 from indexer.benchmarks.filter_cases import SHARES, FilterCase, find_cases
+from indexer.benchmarks.fresh_process import run_fresh
 from indexer.benchmarks.made_films import HeldFilms
 from indexer.benchmarks.million_data import (
     MadeSizes,
@@ -45,7 +46,7 @@ from indexer.query_sample import pick_texts, sample_queries
 from indexer.space import MEDIA
 from indexer.sparse_index import SparseIndex
 from indexer.unseen import READERS, write_unseen
-from indexer.vector_index import Allowed, VectorIndex, open_index
+from indexer.vector_index import open_index
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -155,7 +156,9 @@ def search(million: Million, medium: Medium, kind: str, file: Path) -> dict[str,
     """Search one medium's index on one thread, half by films and half by songs, and compare with an exact scan."""
     columns = FilterColumns.open(million.folder / versions.filters_folder(medium), medium)
     asked = ask(million, medium, columns)
-    return compare(million, medium, asked, partial(open_index, file, kind), asked.masks)
+    opener = partial(open_index, file, kind)
+    searched = run_fresh(search_trial, opener, asked.queries, asked.masks, asked.cases)
+    return compare(million, medium, asked, searched)
 
 
 class Questions(NamedTuple):
@@ -181,15 +184,10 @@ def ask(million: Million, medium: Medium, columns: FilterColumns) -> Questions:
 
 
 def compare(
-    million: Million,
-    medium: Medium,
-    asked: Questions,
-    open_it: Callable[[], VectorIndex],
-    allowed: Sequence[Allowed | Mask | None],
+    million: Million, medium: Medium, asked: Questions, searched: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Ask an index, and compare what it finds with an exact scan of the made vectors."""
+    """Compare what ``search_trial`` found with an exact scan of the made vectors."""
     queries, cases, masks = asked
-    searched = search_trial(open_it, queries, allowed, cases)
     vectors = read_vectors(million.scratch, medium, mapped=True)
     return {
         "seconds": {"open": round(searched["open_s"], 2)},

@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,11 @@ import numpy.typing as npt
 from indexer.benchmarks import findings
 from indexer.benchmarks.filter_cases import SHARES, FilterCase, find_cases
 from indexer.benchmarks.findings import Findings, Table, tell
+from indexer.benchmarks.fresh_process import run_fresh
 from indexer.benchmarks.made_films import MadeFilms
-from indexer.benchmarks.million_index import build_trial, peak_bytes, search_trial, sum_up
+from indexer.benchmarks.million_index import build_trial, search_trial, sum_up
 from indexer.benchmarks.surroundings import describe as describe_surroundings
+from indexer.benchmarks.surroundings import peak_bytes
 from indexer.benchmarks.workload import DEPTH, all_vectors
 from indexer.catalogue.records import Medium
 from indexer.errors import ConfigError
@@ -109,11 +109,11 @@ def _measure(
     columns: FilterColumns,
     folder: Path,
 ) -> dict[str, Any]:
-    built = _apart(_build, films, kind, plan, folder)
+    built = run_fresh(_build, films, kind, plan, folder)
     tell(f"built in {built['build_s']:.1f} s, kind {built['kind']}")
     masks = [_repeat(columns.mask(case.filters), films.rows) for case in cases]
     opener = partial(open_index, folder / _FILE, built["kind"])
-    searched = _apart(search_trial, opener, queries, masks, cases)
+    searched = run_fresh(search_trial, opener, queries, masks, cases)
     return {
         **built,
         "rows": films.rows,
@@ -122,12 +122,6 @@ def _measure(
         "open_s": searched["open_s"],
         "searches": sum_up(films, queries, masks, cases, searched),
     }
-
-
-def _apart(job: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    """Run a job in a fresh process, whose memory is its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(job, *arguments).result()
 
 
 def _build(films: MadeFilms, kind: str, plan: dict[str, Floats], folder: Path) -> dict[str, Any]:
