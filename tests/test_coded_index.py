@@ -11,6 +11,7 @@ import pytest
 
 from indexer.errors import VersionDamaged
 from indexer.vector_index import CodedParams, IndexPlan, VectorIndex, build_index, choose, open_index
+from indexer.vector_index.coded import CodedIndex
 from indexer.vector_index.kept_rows import HalfRows
 from indexer.vector_index.projection import Projection
 
@@ -100,6 +101,36 @@ def test_pages_of_every_tier_join_into_one_list(kind: str) -> None:
             page = index.search(query, stop - start, start, allowed)
             assert page.rows.tolist() == whole.rows[start:stop].tolist()
             assert page.scores.tobytes() == whole.scores[start:stop].tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_deep_pages_of_many_rows_read_candidates_only(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"WIDE_POOL": 600, "_WIDE_CANDIDATES": 1_800, "DEEP_POOL": 1_500, "_DEEP_CANDIDATES": 3_000}
+    for name, size in sizes.items():
+        monkeypatch.setattr(CodedIndex, name, size)
+    vectors, query = spread(13_000, 24, 9), foreign(1, 24, 10)[0]
+    index = build_index(vectors, kind, CodedParams(dimension=12, lists=8, probes=2, candidates=300)).index
+    assert isinstance(index, CodedIndex)
+    whole = index.search(query, 13_000)
+    assert sorted(whole.rows.tolist()) == list(range(13_000))
+    few = np.arange(13_000) < 11_000  # fewer than four times the candidates
+    best = build_index(vectors, "exact").index.search(query, 13_000).rows
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("every vector was read")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(index.kept), "rank_allowed", refuse)
+        for start, stop in ((590, 610), (600, 700), (1_490, 1_500)):
+            page = index.search(query, stop - start, start)
+            assert page.rows.tolist() == whole.rows[start:stop].tolist()
+            assert page.scores.tobytes() == whole.scores[start:stop].tobytes()
+        for allowed, depth in ((None, 1_501), (few, 601)):
+            with pytest.raises(AssertionError, match="every vector"):
+                index.search(query, depth, 0, allowed)
+    assert index.search(query, 20, 1_490).rows.tolist() == whole.rows[1_490:1_510].tolist()
+    # Twelve numbers of twenty-four in four bits each, or in one, and twice as many candidates as ranks.
+    assert len(set(whole.rows[:1_500]) & set(best[:1_500])) / 1_500 > (0.7 if kind == "rabitq" else 0.9)
 
 
 def test_codes_give_the_scores_of_an_exact_index() -> None:

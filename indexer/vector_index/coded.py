@@ -57,8 +57,9 @@ class CodedParams:
 class CodedIndex(FileIndex):
     """Finds the first ``POOL`` ranks among candidates; ranks after them among more; the last ones exactly.
 
-    Where few rows are allowed they are all ranked by their vectors. A row that the codes missed is late, never
-    lost, and every rank is the same whatever page is asked for.
+    Where few rows are allowed they are all ranked by their vectors, and among many the ranks up to ``DEEP_POOL`` are
+    found among candidates too: all vectors of a million are a gigabyte to read. A row that the codes missed is late,
+    never lost, and every rank is the same whatever page is asked for.
     """
 
     #: What ranking one vector costs, where scanning one coded number costs 1: measured on 82,000 × 192 codes and
@@ -68,6 +69,10 @@ class CodedIndex(FileIndex):
     POOL: ClassVar[int] = 256
     WIDE_POOL: ClassVar[int] = 4_096
     _WIDE_CANDIDATES: ClassVar[int] = 12_288
+    DEEP_POOL: ClassVar[int] = 16_384
+    _DEEP_CANDIDATES: ClassVar[int] = 49_152
+    #: Reading rows here and there costs this many times what reading one after the other does.
+    _SCATTERED_COST: ClassVar[int] = 4
 
     def __init__(
         self, codes: Any, kept: KeptRows, query_map: Floats, params: CodedParams, reason: str
@@ -205,10 +210,12 @@ class CodedIndex(FileIndex):
             return self._kept.rank_allowed(query, depth, allowed, matches)
         # Where a filter leaves a share of the rows, the same number of them lies in that many more lists.
         probes = min(-(-self._params.probes * self.size // matches), self._params.lists)
-        tiers = (
+        tiers = [
             (self.POOL, max(self._params.candidates, self.POOL), probes),
             (self.WIDE_POOL, max(self._params.candidates, self._WIDE_CANDIDATES), self._params.lists),
-        )
+        ]
+        if matches > self._SCATTERED_COST * self._DEEP_CANDIDATES:
+            tiers.append((self.DEEP_POOL, self._DEEP_CANDIDATES, self._params.lists))
         found = Neighbours(np.empty(0, np.int64), np.empty(0, np.float32))
         for ranks, count, scanned in tiers:
             rows = self.candidates(query, min(count, matches), scanned, allowed)
