@@ -25,8 +25,8 @@ DIVERSE_POOL = 100
 #: Rows found by vector at least, where names count: as many as an index finds together anyway.
 _FOUND = 256
 #: Ranks that are found together where names count: what most pages show, and then ever more.
-#: The last holds the deepest page there is; only an evaluation looks at all rows. The one before it, with rows that are left
-#: out, lies within what a coded index finds among candidates; beyond that all vectors are read.
+#: The last holds the deepest page there is; only an evaluation looks at all rows. The one before it, with rows
+#: that are left out, lies within what a coded index finds among candidates; beyond that all vectors are read.
 _BLOCKS = (64, 256, 4_096, 16_000, 131_072)
 #: How far two ways of adding up one score may be apart, as a share of it.
 _ROUNDING = 1e-4
