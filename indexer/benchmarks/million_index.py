@@ -46,6 +46,7 @@ def search_trial(
     queries: Floats,
     allowed: Sequence[Allowed | Mask | None],
     cases: Sequence[FilterCase],
+    warm_searches: int = _WARM_SEARCHES,
 ) -> dict[str, Any]:
     """Open an index and search it on one thread: memory by rows, and ``turns`` with what they ``found`` and took.
 
@@ -58,7 +59,7 @@ def search_trial(
     index = open_it()
     open_s = time.perf_counter() - began
     opened = resident_bytes()
-    for n in range(_WARM_SEARCHES):
+    for n in range(warm_searches):
         index.search(queries[n % len(queries)], DEPTH)
     searched = resident_bytes()
     turns, found, times = [], [], []
