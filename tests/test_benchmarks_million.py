@@ -14,6 +14,7 @@ import pytest
 
 from indexer.benchmarks import million, million_stages
 from indexer.benchmarks.__main__ import main
+from indexer.benchmarks.filter_cases import SHARES
 from indexer.benchmarks.made_films import HeldFilms, take_recall
 from indexer.benchmarks.million_data import MadeSizes, make_table
 from indexer.benchmarks.million_tables import make_tables
@@ -170,6 +171,20 @@ def test_tables_leave_out_what_was_not_measured() -> None:
     }
     (table,) = make_tables(stages)
     assert table.rows == [["store", "store 2.0", "3", "1"], ["map", "failed: no room", "", ""]]
+
+
+def test_an_index_elsewhere_has_no_memory_here() -> None:
+    searches = {str(share): {"recall_10": 1.0, "p50_ms": 2.0, "p99_ms": 3.0} for share in SHARES}
+    here = {"rows": 5, "seconds": {}, "peak_bytes": 0, "searches": searches}
+    here |= {"searched_bytes": 2**20, "bytes_a_vector": 9.4}
+    there = {"rows": 5, "seconds": {}, "peak_bytes": 0, "searches": searches}
+    built = {"kind": "exact", "files": {"a": 2**20, "b": 2**20}, "seconds": {}, "peak_bytes": 0}
+    _, table = make_tables({"index movies": built, "search movies": here, "search movies, Milvus": there})
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["files, MiB"] == ["2", ""]
+    assert rows["resident after 500 searches, MiB"] == ["1", ""]
+    assert rows["resident bytes a vector"] == ["9", ""]
+    assert rows["unfiltered: p50 / p99 ms · recall@10"] == ["2.00 / 3.00 · 1.000"] * 2
 
 
 def test_sizes_are_told_by_medium() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from indexer.benchmarks.filter_cases import SHARES
@@ -57,9 +57,9 @@ def _index_table(stages: Stages, searched: Stages) -> Table:
         line("kind", lambda b, _: str(b.get("kind", ""))),
         line("settings", lambda b, _: _show_settings(b.get("settings", {}))),
         line("build, s", lambda b, _: f"{b['build_s']:.0f}" if "build_s" in b else ""),
-        line("files, MiB", lambda b, _: show_mib(sum(b.get("files", {}).values()))),
-        line("resident after 500 searches, MiB", lambda _, s: show_mib(s["searched_bytes"])),
-        line("resident bytes a vector", lambda _, s: f"{s['bytes_a_vector']:,.0f}"),
+        line("files, MiB", lambda b, _: show_mib(sum(b["files"].values())) if "files" in b else ""),
+        line("resident after 500 searches, MiB", lambda _, s: _show(s, "searched_bytes", show_mib)),
+        line("resident bytes a vector", lambda _, s: _show(s, "bytes_a_vector", "{:,.0f}".format)),
     ]
     for share in SHARES:
         name = "unfiltered" if share == 1 else f"{100 * share:g} % pass"
@@ -73,6 +73,11 @@ def _index_table(stages: Stages, searched: Stages) -> Table:
             )
         )
     return Table("Vector indexes, searched on one thread", ["", *columns], rows)
+
+
+def _show(found: Mapping[str, Any], name: str, show: Callable[[float], str]) -> str:
+    """A figure as text, empty where it was not measured."""
+    return show(found[name]) if name in found else ""
 
 
 def _show_settings(settings: Mapping[str, Any]) -> str:
