@@ -19,6 +19,7 @@ from indexer.benchmarks.made_films import HeldFilms, take_recall
 from indexer.benchmarks.million_data import MadeSizes, make_table
 from indexer.benchmarks.million_tables import make_tables
 from indexer.index_version import IndexVersion, open_version, verify
+from server.benchmarks import million_serving
 
 #: More films than the starter catalogue has, so that there are copies, and fewer songs.
 FILMS, SONGS = 420, 250
@@ -171,6 +172,18 @@ def test_tables_leave_out_what_was_not_measured() -> None:
     }
     (table,) = make_tables(stages)
     assert table.rows == [["store", "store 2.0", "3", "1"], ["map", "failed: no room", "", ""]]
+
+
+def test_the_first_answer_is_that_of_the_first_request(
+    starter_indexes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(_port: int, requests: list[Any]) -> tuple[list[float], int]:
+        return [100_000.0, *(7.0 for _ in requests[1:])], 0
+
+    monkeypatch.setattr(million_serving, "_send", send)
+    seconds = million_serving.measure(starter_indexes, 3, 0, 0)["seconds"]
+    first = seconds["first answer by HTTP, from the start"]
+    assert 100.0 + seconds["server ready"] <= first < 200.0
 
 
 def test_an_index_elsewhere_has_no_memory_here() -> None:
