@@ -165,8 +165,9 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     # Loaded only here, like the build: the other commands need none of it.
+    from indexer.evaluation_inputs import EvaluationFiles
     from indexer.evaluation_results import Settings
-    from indexer.evaluation_run import EvaluationFiles, run_evaluation
+    from indexer.evaluation_run import run_evaluation
 
     if options.feedback is not None:
         _evaluate_feedback(options)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,45 +13,29 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer import index_version as versions
-from indexer import methods, metrics, relevance
-from indexer.catalogue.records import Medium, Movie, Track
+from indexer import methods, metrics
+from indexer.catalogue.records import Medium, Track
 from indexer.errors import (
     ConfigError,
     InputError,
-    MissingColumn,
-    UnreadableFile,
     UnsupportedQuery,
-    VersionDamaged,
 )
 from indexer.evaluate import DIRECTIONS, Gallery, Scorer, evaluate
-from indexer.evaluation_labels import evaluate_emotion_words, evaluate_mood, evaluate_tags
+from indexer.evaluation_inputs import SEGUE, Contents, EvaluationFiles, SegueMethod
+from indexer.evaluation_label_files import evaluate_label_files
 from indexer.evaluation_pairs import Pairs, leave_out_trained, read_pairs
 from indexer.evaluation_report import page
-from indexer.evaluation_results import Direction, Evaluation, LabelFigure, Settings, Unsupported
+from indexer.evaluation_results import Direction, Evaluation, Settings, Unsupported
 from indexer.evaluation_similar import evaluate_similar
 from indexer.evaluation_table import format_table
 from indexer.index_version import IndexVersion
-from indexer.methods.arrays import read_array
 from indexer.methods.lyrics_cover import LyricsCover
 from indexer.methods.spotiflix_clusters import SpotiflixClusters
-from indexer.methods.text_cosine import TextCosine
 from indexer.title_lookup import make_key
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 ScoreTexts = Callable[[Sequence[str]], Floats]
-
-SEGUE = "segue"
-
-
-@dataclass(frozen=True)
-class EvaluationFiles:
-    """What to evaluate on: known pairs, and people's labels where there are any."""
-
-    pairs: Path
-    movie_tags: Path | None = None
-    emotion_words: Path | None = None
-    song_emotions: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -98,38 +80,6 @@ class Run:
             _write_whole(html_file, self.to_html())
 
 
-class SegueMethod:
-    """Segue's own search as a scorer: inner products in the version's space, and the names that items share.
-
-    All vectors of both media are held in memory: float32, some 200 MB for 100,000 items.
-    """
-
-    name = SEGUE
-    about = "This version's own search: the shared space."
-
-    def __init__(self, version: IndexVersion) -> None:
-        self._version = version
-        self._items: dict[Medium, Floats] = {
-            medium: index.vectors(range(index.size)) for medium, index in version.indexes.items()
-        }
-        self._scorer = relevance.Scorer(version.space, self._items, version.names)
-
-    def scores(self, source: Medium, rows: Rows, target: Medium) -> Floats:
-        """Raw scores, (rows, items) float32, each input taken singly."""
-        return self._scorer.scores(source, rows, target)
-
-    def score_texts(self, texts: Sequence[str], target: Medium) -> Floats:
-        """Raw scores of free texts, (texts, items) float32."""
-        space, encoder = self._version.space, self._version.encoder
-        asked = np.stack([space.text_query(row, target) for row in encoder.encode(list(texts))])
-        scores: Floats = asked @ self._items[target].T
-        return scores
-
-    def probability(self, target: Medium) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
-        """Raw scores to match scores in [0, 1] among the items of ``target``."""
-        return self._version.space.curve_for(target).apply
-
-
 def run_evaluation(
     version: IndexVersion,
     files: EvaluationFiles,
@@ -143,7 +93,7 @@ def run_evaluation(
     """
     settings = settings or Settings()
     scorers, missing = _open_methods(version, wanted)
-    contents = _Contents(version)
+    contents = Contents(version)
     pairs, remarks, kept = _read_known_pairs(contents, files.pairs, keep_trained)
     remarks += [f"{name}: not in this version: {why}" for name, why in missing.items()]
     galleries = contents.galleries
@@ -162,7 +112,7 @@ def run_evaluation(
             other, remark = _evaluate_other_films(scorer, pairs, galleries, settings)
             directions += other
             remarks.append(remark)
-    labels = _evaluate_labels(contents, scorers, files, settings, remarks)
+    labels = evaluate_label_files(contents, scorers, files, settings, remarks)
     alike = scorers.get(LyricsCover.name)
     if isinstance(alike, LyricsCover):
         songs = [item for item in contents.items["tracks"] if isinstance(item, Track)]
@@ -217,56 +167,7 @@ def _open_methods(
     return scorers, missing
 
 
-class _Contents:
-    """The items of a version, read once."""
-
-    def __init__(self, version: IndexVersion) -> None:
-        self.version = version
-
-    @cached_property
-    def items(self) -> dict[Medium, Sequence[Movie | Track]]:
-        store = self.version.store
-        return {
-            "movies": store.movies(range(store.count("movies"))),
-            "tracks": store.tracks(range(store.count("tracks"))),
-        }
-
-    @cached_property
-    def rows(self) -> dict[Medium, dict[str, int]]:
-        """Row by id, and by the other ids of the same song."""
-        found: dict[Medium, dict[str, int]] = {}
-        for medium, items in self.items.items():
-            found[medium] = {item.id: row for row, item in enumerate(items)}
-            for row, item in enumerate(items):
-                for other in item.other_ids if isinstance(item, Track) else ():
-                    found[medium].setdefault(other, row)
-        return found
-
-    @cached_property
-    def galleries(self) -> dict[Medium, Gallery]:
-        """Votes or popularity; diversity by what is written about the items, the text block of their vectors."""
-        block = self.version.space.block("text")
-        found: dict[Medium, Gallery] = {}
-        for medium, items in self.items.items():
-            fame = [item.votes if isinstance(item, Movie) else item.popularity for item in items]
-            index = self.version.indexes[medium]
-            texts = index.vectors(range(index.size))[:, block.start : block.stop].copy()
-            found[medium] = Gallery(np.array(fame, dtype=np.float64), texts)
-        return found
-
-    @cached_property
-    def sources(self) -> Set[str]:
-        """SHA-256 of the files that the version was built from."""
-        return {source["sha256"] for source in self.version.manifest.get("sources", [])}
-
-    def warn_of(self, path: Path) -> list[str]:
-        """A remark where the version was built from this very file."""
-        if versions.hash_file(path) not in self.sources:
-            return []
-        return [f"WARNING: {path.name} is one of the files that this version was built from"]
-
-
-def _read_known_pairs(contents: _Contents, path: Path, keep_trained: bool) -> tuple[Pairs, list[str], int]:
+def _read_known_pairs(contents: Contents, path: Path, keep_trained: bool) -> tuple[Pairs, list[str], int]:
     """The pairs to evaluate on, what to say of them, and how many trained ones were kept."""
     pairs = read_pairs(path, contents.rows["movies"], contents.rows["tracks"])
     count, n = len(pairs.movie_rows), pairs.counts
@@ -327,128 +228,6 @@ def _evaluate_other_films(
     return list(
         found.directions
     ), f'{said}; "{name}" stands for the {count:,} pairs of films that it does not name'
-
-
-# --- labels --------------------------------------------------------------------------------------------------
-
-
-def _evaluate_labels(
-    contents: _Contents,
-    scorers: Mapping[str, SegueMethod | Scorer],
-    files: EvaluationFiles,
-    settings: Settings,
-    remarks: list[str],
-) -> list[LabelFigure]:
-    """Figures against the label files that are given; adds to ``remarks``."""
-    figures: list[LabelFigure] = []
-    asked: dict[str, Callable[[Medium], ScoreTexts]] = {}
-    segue = scorers.get(SEGUE)
-    if isinstance(segue, SegueMethod):
-        asked[SEGUE] = lambda target: lambda texts: segue.score_texts(texts, target)
-    plain = scorers.get(TextCosine.name)
-    if isinstance(plain, TextCosine):
-        encode = contents.version.encoder.encode
-        asked[plain.name] = lambda target: lambda texts: plain.compare(encode(list(texts)), target)
-    if files.movie_tags is not None:
-        rows, tags, said = _read_tags(files.movie_tags, contents.rows["movies"])
-        remarks += [said, *contents.warn_of(files.movie_tags)]
-        for name, score in asked.items():
-            figures += evaluate_tags(name, score("movies"), tags, rows, settings)
-    if files.emotion_words is not None:
-        songs, words, said = _read_words(files.emotion_words, contents.rows["tracks"])
-        remarks += [said, *contents.warn_of(files.emotion_words)]
-        for name, score in asked.items():
-            figures.append(evaluate_emotion_words(name, score("tracks"), songs, words, settings))
-    if files.song_emotions is not None and SEGUE in scorers:
-        figures += _evaluate_song_emotions(contents, files.song_emotions, settings, remarks)
-    return figures
-
-
-def _read_tags(path: Path, rows: Mapping[str, int]) -> tuple[Rows, list[str], str]:
-    """Film rows and their tags in lower case, each pair once."""
-    lines = list(_read(path, "tmdb_id", "tag"))
-    known = [
-        (rows[line["tmdb_id"]], line["tag"].casefold())
-        for line in lines
-        if line["tmdb_id"] in rows and line["tag"]
-    ]
-    pairs = sorted(set(known))
-    said = f"{path.name}: {len(pairs):,} (film, tag) pairs of {len(lines):,} lines; the rest unmatched or repeated"
-    if not pairs:
-        raise InputError(f"{path.name}: none of its tagged films is in this version")
-    return np.array([row for row, _ in pairs], dtype=np.int64), [tag for _, tag in pairs], said
-
-
-def _read_words(path: Path, rows: Mapping[str, int]) -> tuple[Rows, list[Set[str]], str]:
-    """Song rows and their emotion words in lower case; two ids of one song are one song."""
-    lines = list(_read(path, "track_id", "emotion_tags"))
-    said: dict[int, set[str]] = {}
-    for line in lines:
-        if line["track_id"] in rows:
-            words = {word.strip().casefold() for word in line["emotion_tags"].split("|") if word.strip()}
-            said.setdefault(rows[line["track_id"]], set()).update(words)
-    if not said:
-        raise InputError(f"{path.name}: none of its songs is in this version")
-    remark = f"{path.name}: {len(said):,} songs of {len(lines):,} lines; the rest unmatched or repeated"
-    return np.array(sorted(said), dtype=np.int64), [said[row] for row in sorted(said)], remark
-
-
-def _evaluate_song_emotions(
-    contents: _Contents, path: Path, settings: Settings, remarks: list[str]
-) -> list[LabelFigure]:
-    """R² of the version's valence and arousal; lines whose ``split`` is "train" are left out."""
-    lines = list(_read(path, "track_id", "valence", "arousal"))
-    tested = [line for line in lines if line.get("split", "").casefold() != "train"]
-    values: dict[int, list[tuple[float, float]]] = {}
-    for line in tested:
-        try:
-            rating = float(line["valence"]), float(line["arousal"])
-        except ValueError as error:
-            raise InputError(f"{path.name}: a valence or arousal that is not a number: {error}") from error
-        row = contents.rows["tracks"].get(line["track_id"])
-        if row is not None:
-            values.setdefault(row, []).append(rating)
-    file = contents.version.folder / versions.EMOTIONS
-    if not file.is_file():
-        remarks.append(f"{path.name}: not used, for this version was built without emotion labels")
-        return []
-    predicted = read_array(file, np.float32, 2)
-    if predicted.shape != (len(contents.items["tracks"]), 2):
-        raise VersionDamaged(f"{versions.EMOTIONS} is of shape {predicted.shape}: not one row for each song")
-    songs = np.array(sorted(values), dtype=np.int64)
-    known = songs[np.isfinite(predicted[songs]).all(axis=1)]
-    remarks.append(
-        f"{path.name}: {len(known):,} songs; of {len(lines):,} lines {len(lines) - len(tested):,} are for training, "
-        f"the rest unmatched or repeated; {len(songs) - len(known):,} songs have no prediction"
-    )
-    remarks += contents.warn_of(path)
-    if len(known) < 2:
-        raise InputError(f"{path.name}: fewer than two of its songs are in this version with a prediction")
-    actual = np.array([np.mean(values[row], axis=0) for row in known.tolist()])
-    artists = [_artist(contents.items["tracks"][row], row) for row in known.tolist()]
-    clusters = np.unique(np.array(artists, dtype=str), return_inverse=True)[1]
-    return [
-        evaluate_mood(SEGUE, label, actual[:, axis], predicted[known, axis], clusters, settings)
-        for axis, label in enumerate(("valence", "arousal"))
-    ]
-
-
-def _artist(item: Movie | Track, row: int) -> str:
-    return make_key(item.artists[0]) if isinstance(item, Track) and item.artists else f"row {row}"
-
-
-def _read(path: Path, *columns: str) -> Iterator[dict[str, str]]:
-    """The lines of a CSV file, cells stripped; raises ``UnreadableFile`` or ``MissingColumn``."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            for name in columns:
-                if name not in (reader.fieldnames or ()):
-                    raise MissingColumn(f"{path.name} has no column {name}; it needs {', '.join(columns)}")
-            for line in reader:
-                yield {name: str(cell or "").strip() for name, cell in line.items() if name}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UnreadableFile(f"{path.name} cannot be read as a CSV file: {error}") from error
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -38,7 +38,7 @@ def publish(indexes: Path, name: str, force: bool = False) -> None:
     if before and before != name and not force:
         refuse_worse(indexes / before, version)
     if before and before != name:
-        replace_text(indexes / HISTORY, "".join(f"{n}\n" for n in [*_history(indexes), before]))
+        replace_text(indexes / HISTORY, "".join(f"{n}\n" for n in [*_read_names(indexes / HISTORY), before]))
     replace_text(indexes / CURRENT, f"{name}\n")
 
 
@@ -65,7 +65,7 @@ def refuse_worse(served: Path, version: IndexVersion) -> None:
 def rollback(indexes: Path) -> str:
     """Serve the version that was served before the current one, and return its name; the caller holds ``lock``."""
     now = current_name(indexes)
-    past = _history(indexes)
+    past = _read_names(indexes / HISTORY)
     while past:
         name = past.pop()
         if name != now and folder_of(indexes, name).is_dir():
@@ -86,7 +86,7 @@ def prune(indexes: Path, keep: int) -> list[str]:
     names = list_names(indexes)
     kept = {
         current_name(indexes),
-        *_history(indexes)[-1:],
+        *_read_names(indexes / HISTORY)[-1:],
         *_needed_elsewhere(indexes),
         *names[len(names) - keep if keep else len(names) :],
     }
@@ -100,19 +100,9 @@ def prune(indexes: Path, keep: int) -> list[str]:
     return gone
 
 
-def _history(indexes: Path) -> list[str]:
-    try:
-        return (indexes / HISTORY).read_text(encoding="utf-8").split()
-    except FileNotFoundError:
-        return []
-
-
 def engine_history(indexes: Path, engine: str) -> list[str]:
     """The versions that ``engine`` has served, oldest first; the last one is served now, as far as is known here."""
-    try:
-        return (indexes / f"{HISTORY}-{engine}").read_text(encoding="utf-8").split()
-    except FileNotFoundError:
-        return []
+    return _read_names(indexes / f"{HISTORY}-{engine}")
 
 
 def note_served(indexes: Path, engine: str, names: Sequence[str]) -> None:
@@ -123,4 +113,12 @@ def note_served(indexes: Path, engine: str, names: Sequence[str]) -> None:
 def _needed_elsewhere(indexes: Path) -> set[str]:
     """Versions whose folders a server on another engine needs: those that it serves, and served before."""
     files = indexes.glob(f"{HISTORY}-*")
-    return {name for file in files for name in file.read_text(encoding="utf-8").split()[-2:]}
+    return {name for file in files for name in _read_names(file)[-2:]}
+
+
+def _read_names(history: Path) -> list[str]:
+    """Names of versions, oldest first; none where nothing was served before."""
+    try:
+        return history.read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []

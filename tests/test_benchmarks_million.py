@@ -112,6 +112,13 @@ def test_a_million_runs_small_from_end_to_end(
         recalls = [found["recall_10"] for found in again[name]["searches"].values()]
         assert recalls == [found["recall_10"] for found in stages[name]["searches"].values()]
 
+    # Figures of a kept version are told as those of its own size, and of none that is not there.
+    capsys.readouterr()
+    assert main([*arguments, "--films", "7", "--scratch", str(scratch), "--kept"]) == 1
+    assert f"holds {FILMS} films and {SONGS} songs; say so with --films" in capsys.readouterr().err
+    assert main([*arguments, "--scratch", str(tmp_path / "empty"), "--kept"]) == 1
+    assert "run it with --keep first" in capsys.readouterr().err
+
 
 def test_a_stage_that_fails_is_told_and_the_others_go_on(
     starter_indexes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

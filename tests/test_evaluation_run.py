@@ -17,8 +17,9 @@ from indexer import index_version as versions
 from indexer import methods, metrics
 from indexer.catalogue.records import Movie, Track
 from indexer.errors import ConfigError, InputError, MissingColumn, UnreadableFile, VersionDamaged
+from indexer.evaluation_inputs import Contents, EvaluationFiles, SegueMethod
 from indexer.evaluation_results import Direction, Settings
-from indexer.evaluation_run import EvaluationFiles, Run, SegueMethod, _Contents, run_evaluation
+from indexer.evaluation_run import Run, run_evaluation
 from indexer.index_version import IndexVersion, open_version
 from indexer.methods.popularity import Popularity
 from indexer.methods.spotiflix_clusters import SpotiflixClusters
@@ -238,7 +239,7 @@ def test_a_song_is_found_by_its_other_ids_too() -> None:
     )
     version: Any = SimpleNamespace(store=store)
     # An id of its own goes before another's second id, and of two claims the first is kept.
-    rows = _Contents(version).rows
+    rows = Contents(version).rows
     assert rows == {"movies": {"f": 0}, "tracks": {"a": 0, "b": 1, "x": 0, "y": 1}}
 
 

@@ -16,8 +16,9 @@ from indexer import index_folder, publication
 from indexer import index_version as versions
 from indexer.catalogue.records import Medium, Track
 from indexer.errors import UnsupportedQuery
+from indexer.evaluation_inputs import EvaluationFiles
 from indexer.evaluation_results import LabelFigure, Settings
-from indexer.evaluation_run import EvaluationFiles, run_evaluation
+from indexer.evaluation_run import run_evaluation
 from indexer.evaluation_similar import CHANCE, SAME_ARTIST, SHARED_TAGS, evaluate_similar
 from indexer.index_version import open_version
 from indexer.methods.lyrics_cover import LyricsCover, Part

@@ -58,6 +58,8 @@ LAYERS = [
         "indexer.evaluation_report",
         "indexer.evaluation_similar",
     ],
+    ["indexer.evaluation_inputs"],
+    ["indexer.evaluation_label_files"],
     ["indexer.evaluation_run"],
     ["indexer.explore"],
     ["indexer.build"],

@@ -78,11 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--milvus-prefix", default="bench", help="of the collections' names (bench)")
     parser.add_argument("--milvus-index", default="auto", help="index type there (auto)")
     parser.add_argument("--milvus-group", type=int, help="process group of the server, to tell its memory")
-    parser.add_argument("--keep", action="store_true", help="leave the version and the vectors in --scratch")
-    parser.add_argument(
-        "--kept",
-        action="store_true",
-        help="build nothing: search and serve what --keep left in --scratch",
+    scratch = parser.add_mutually_exclusive_group()
+    scratch.add_argument("--keep", action="store_true", help="leave the version and the vectors in --scratch")
+    scratch.add_argument(
+        "--kept", action="store_true", help="build nothing: search and serve what --keep left in --scratch"
     )
     findings.add_arguments(parser)
 
@@ -122,15 +121,23 @@ class _Stages(dict[str, dict[str, Any]]):
 def _run_kept(options: argparse.Namespace, sizes: MadeSizes, scratch: Path) -> dict[str, dict[str, Any]]:
     """Search and serve a version that was kept, on one engine."""
     stage, indexes = _Stages(), scratch / _INDEXES
+    if not indexes.is_dir():
+        raise ConfigError(f"nothing was kept in {scratch}; run it with --keep first")
     with index_folder.lock(indexes):
         name = index_folder.current_name(indexes)
         million = Million(options.indexes, indexes / name, scratch, sizes, options.queries)
+        manifest = read_manifest(million.folder)
+        if any(manifest["counts"][medium] != sizes.of(medium) for medium in MEDIA):
+            raise ConfigError(
+                f"{scratch} holds {manifest['counts']['movies']:,} films and {manifest['counts']['tracks']:,} songs; "
+                "say so with --films and --songs"
+            )
         if options.engine == "milvus":
             _run_milvus(stage, options, million, indexes, name)
             return stage
         for medium in MEDIA:
             file = million.folder / index_file(medium)
-            kind = read_manifest(million.folder)["index"][medium]["kind"]
+            kind = manifest["index"][medium]["kind"]
             stage(f"search {medium}", million_stages.search, million, medium, kind, file)
     stage("serve", _serve, indexes, options)
     return stage

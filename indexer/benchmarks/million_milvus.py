@@ -68,7 +68,7 @@ def search(
     version.close()
     engine.close()
     return {
-        **compare(million, medium, asked, searched),
+        **compare(million, medium, asked, searched | {"memory": {}}),
         "server_bytes": group_bytes(group) if group is not None else 0,
     }
 
