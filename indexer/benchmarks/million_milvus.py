@@ -67,6 +67,7 @@ def search(
     )
     version.close()
     engine.close()
+    # What this process grew by says nothing of an engine elsewhere.
     return {
         **compare(million, medium, asked, searched | {"memory": {}}),
         "server_bytes": group_bytes(group) if group is not None else 0,

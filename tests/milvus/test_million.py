@@ -42,5 +42,6 @@ def test_a_kept_million_is_searched_and_served_from_milvus(
     assert stages["publish on Milvus"]["server_bytes"] > 50 * 2**20
     for name in searches:
         assert {found["recall_10"] for found in stages[name]["searches"].values()} == {1.0}
+        assert "bytes_a_vector" not in stages[name]
     served = stages["serve from Milvus"]["scenarios"]
     assert [row["errors"] for row in served] == [0] * len(served)
