@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from indexer import index_folder, methods, publication
 from indexer import index_version as versions
-from indexer.catalogue.catalogue import read_catalogue
+from indexer.catalogue.catalogue import Catalogue, read_catalogue
 from indexer.catalogue.records import Medium
 from indexer.catalogue_store import write_store
 from indexer.config import BuildConfig
@@ -27,6 +28,7 @@ from indexer.encoding import EncodedTexts
 from indexer.errors import VersionError, VersionNotFound
 from indexer.features.encoder_export import export_encoder, find_weights
 from indexer.features.pictures import read_posters
+from indexer.features.text import describe_movies, describe_tracks
 from indexer.features.text_encoder import TextEncoder
 from indexer.filter_columns import FilterColumns
 from indexer.item_features import describe_items
@@ -34,6 +36,7 @@ from indexer.map_layout import lay_out
 from indexer.methods.method import Material
 from indexer.public_data import tell_origin
 from indexer.query_sample import pick_texts, sample_queries
+from indexer.readers import carried
 from indexer.ray_encoding.cluster import RayCluster
 from indexer.space import MEDIA
 from indexer.space_fit import fit_space
@@ -96,7 +99,8 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
             files = folder / versions.ENCODER
             encode_all = None if ray is None else partial(ray.encode_all, encoder, files)
             texts = EncodedTexts(encoder, files, before, tell, encode_all)
-            items = describe_items(catalogue, config, texts.encode)
+            readers = carried()
+            items = describe_items(catalogue, config, texts.encode, readers)
         pictures = {}
         if config.posters is not None:
             with log.stage("posters"):
@@ -105,24 +109,26 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
                 pictures["posters"] = posters.facts
         with log.stage("space"):
             tell("space", 0, 1)
-            fitted = fit_space(catalogue, config, items)
+            fitted = fit_space(catalogue, config, items, readers)
             fitted.space.write(folder / versions.SPACE)
-            fitted.names.write(folder / versions.NAMES)
-            write_unseen(folder / versions.UNSEEN, fitted.readers, fitted.name_weights, catalogue.tracks)
-            np.save(folder / versions.PAIRS, fitted.pairs, allow_pickle=False)
+            fitted.soundtracks.write(folder)
+            write_unseen(folder / versions.UNSEEN, catalogue.tracks)
             tell("space", 1, 1)
         kinds = {}
         with log.stage("index"):
             short_texts = texts.encode(pick_texts(catalogue.movies, config.seed), "queries")
             for medium in MEDIA:
-                np.save(folder / versions.mood_file(medium), items.moods[medium], allow_pickle=False)
+                for file, rows in (
+                    (versions.mood_file(medium), items.moods[medium]),
+                    (versions.words_file(medium), items.words[medium]),
+                    (versions.groups_file(medium), items.groups[medium]),
+                ):
+                    np.save(folder / file, rows, allow_pickle=False)
                 asked = sample_queries(fitted.space, fitted.vectors, medium, short_texts, config.seed)
                 plan = IndexPlan(asked, config.target_recall, config.index_memory_bytes)
                 built = build_index(fitted.vectors[medium], config.index_kind, plan=plan)
                 built.index.write(folder / versions.index_file(medium))
                 kinds[medium] = built.describe()
-            if items.emotions is not None:
-                np.save(folder / versions.EMOTIONS, items.emotions, allow_pickle=False)
         with log.stage("map"):
             layout = lay_out(
                 fitted.space, fitted.vectors, config.seed, lambda done, total: tell("map", done, total)
@@ -131,7 +137,7 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
         with log.stage("methods"):
             material = Material(
                 catalogue,
-                items.sentences,
+                _sentences(catalogue, texts) if config.methods else {},
                 lambda some: texts.encode(some, "methods"),
                 config.files,
                 config.seed,
@@ -155,12 +161,10 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
                 "precision": encoder.precision,
                 "dimension": encoder.dimension,
             },
-            "mood_bounds": {medium: items.scales[medium].to_dict() for medium in MEDIA},
             "sources": sources,
             "cleaning": catalogue.report.to_dict(),
             "pictures": pictures,
             "learned": fitted.learned,
-            "training": fitted.training,
             "relevance": fitted.card,
             "methods": held,
             "build": {
@@ -175,6 +179,14 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
         if config.publish:
             publication.publish(config.indexes, name, config.force)
     return name
+
+
+def _sentences(catalogue: Catalogue, texts: EncodedTexts) -> dict[Medium, npt.NDArray[np.float32]]:
+    """Embeddings of sentences about films and songs, titles and names among them, which other methods compare."""
+    return {
+        "movies": texts.encode(describe_movies(catalogue.movies), "films"),
+        "tracks": texts.encode(describe_tracks(catalogue.tracks), "songs"),
+    }
 
 
 def _previous(indexes: Path) -> Path | None:

@@ -25,7 +25,6 @@ SOURCES = (
     "movies",
     "tracks",
     "soundtracks",
-    "weak_soundtracks",
     "song_emotions",
     "emotion_words",
     "movie_tags",
@@ -62,7 +61,6 @@ class BuildConfig:
     soundtracks: Path | None = None
     movie_columns: Mapping[str, str] = field(default_factory=dict)
     track_columns: Mapping[str, str] = field(default_factory=dict)
-    weak_soundtracks: Path | None = None
     song_emotions: Path | None = None
     emotion_words: Path | None = None
     movie_tags: Path | None = None
@@ -90,12 +88,13 @@ class BuildConfig:
     target_recall: float = TARGET_RECALL
     index_memory_mib: int | None = None
     ray: str | None = None
-    text_weight: float = 1.0
-    themes_weight: float = 0.067
-    mood_weight: float = 0.1
-    emotion_weight: float = 0.1
-    learned_weight: float = 1.0
-    names_weight: float = 2.5
+    moods_weight: float = 1.0
+    music_weight: float = 0.8
+    scenes_weight: float = 0.8
+    era_weight: float = 0.5
+    feeling_weight: float = 0.5
+    meaning_weight: float = 0.8
+    learned_weight: float = 1.5
     hub_weight: float = 0.45
     seed: int = 0
     publish: bool = True
@@ -116,10 +115,8 @@ class BuildConfig:
             raise ConfigError(f"poster_size_px must be 32 to 1024, not {self.poster_size_px}")
         if self.ray is not None and self.ray not in RAY_WORDS and not RAY_ADDRESS.fullmatch(self.ray):
             raise ConfigError(f"ray takes local, auto, HOST:PORT or ray://HOST:PORT, not {self.ray!r}")
-        if self.text_weight + self.mood_weight == 0:
-            raise ConfigError("text_weight and mood_weight are both 0, so nothing could be compared")
-        if (self.song_emotions is None) != (self.emotion_words is None):
-            raise ConfigError("song_emotions and emotion_words are used together: give both files or neither")
+        if not any(getattr(self, setting.name) for setting in fields(self) if _compares(setting.name)):
+            raise ConfigError("all weights of blocks are 0, so nothing could be compared")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> BuildConfig:
@@ -165,6 +162,10 @@ class BuildConfig:
     def cache(self) -> Path:
         """Where vectors outlive their build: beside the versions, ignored by whatever lists them."""
         return self.indexes / ".cache"
+
+
+def _compares(name: str) -> bool:
+    return name.endswith("_weight") and name != "hub_weight"
 
 
 def _is_path(name: str) -> bool:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from indexer import index_version as versions
 from indexer import relevance
-from indexer.catalogue.records import Medium, Movie, Track
+from indexer.catalogue.records import Medium, Movie, Track, other_medium
 from indexer.evaluate import Gallery
 from indexer.index_version import IndexVersion
 
@@ -34,7 +34,7 @@ class EvaluationFiles:
 
 
 class SegueMethod:
-    """Segue's own search as a scorer: inner products in the version's space, and the names that items share.
+    """Segue's own search as a scorer: inner products in the version's space.
 
     All vectors of both media are held in memory: float32, some 200 MB for 100,000 items.
     """
@@ -47,7 +47,7 @@ class SegueMethod:
         self._items: dict[Medium, Floats] = {
             medium: index.vectors(range(index.size)) for medium, index in version.indexes.items()
         }
-        self._scorer = relevance.Scorer(version.space, self._items, version.names)
+        self._scorer = relevance.Scorer(version.space, self._items)
 
     def scores(self, source: Medium, rows: Rows, target: Medium) -> Floats:
         """Raw scores, (rows, items) float32, each input taken singly."""
@@ -56,13 +56,14 @@ class SegueMethod:
     def score_texts(self, texts: Sequence[str], target: Medium) -> Floats:
         """Raw scores of free texts, (texts, items) float32."""
         space, encoder = self._version.space, self._version.encoder
-        asked = np.stack([space.text_query(row, target) for row in encoder.encode(list(texts))])
+        read = space.readers.text.understand
+        asked = np.stack([space.text_query(read(text, encoder.encode)) for text in texts])
         scores: Floats = asked @ self._items[target].T
         return scores
 
     def probability(self, target: Medium) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
         """Raw scores to match scores in [0, 1] among the items of ``target``."""
-        return self._version.space.curve_for(target).apply
+        return self._version.space.curve_for(other_medium(target), target).apply
 
 
 class Contents:
@@ -92,8 +93,8 @@ class Contents:
 
     @cached_property
     def galleries(self) -> dict[Medium, Gallery]:
-        """Votes or popularity; diversity by what is written about the items, the text block of their vectors."""
-        block = self.version.space.block("text")
+        """Votes or popularity; diversity by what the items are about, the meaning block of their vectors."""
+        block = self.version.space.block("meaning")
         found: dict[Medium, Gallery] = {}
         for medium, items in self.items.items():
             fame = [item.votes if isinstance(item, Movie) else item.popularity for item in items]

@@ -9,19 +9,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer import index_version as versions
 from indexer.catalogue.records import Medium, Movie, Track
 from indexer.errors import (
     InputError,
     MissingColumn,
     UnreadableFile,
-    VersionDamaged,
 )
 from indexer.evaluate import Scorer
 from indexer.evaluation_inputs import SEGUE, Contents, EvaluationFiles, SegueMethod
 from indexer.evaluation_labels import evaluate_emotion_words, evaluate_mood, evaluate_tags
 from indexer.evaluation_results import LabelFigure, Settings
-from indexer.methods.arrays import read_array
 from indexer.methods.text_cosine import TextCosine
 from indexer.title_lookup import make_key
 
@@ -106,13 +103,9 @@ def _evaluate_song_emotions(
         row = contents.rows["tracks"].get(line["track_id"])
         if row is not None:
             values.setdefault(row, []).append(rating)
-    file = contents.version.folder / versions.EMOTIONS
-    if not file.is_file():
-        remarks.append(f"{path.name}: not used, for this version was built without emotion labels")
-        return []
-    predicted = read_array(file, np.float32, 2)
-    if predicted.shape != (len(contents.items["tracks"]), 2):
-        raise VersionDamaged(f"{versions.EMOTIONS} is of shape {predicted.shape}: not one row for each song")
+    # The labels are at mean 0 and deviation 1, profiles on a scale of 0 to 1.
+    moods = np.asarray(contents.version.moods["tracks"], dtype=np.float64)
+    predicted = (moods - moods.mean(axis=0)) / np.maximum(moods.std(axis=0), 1e-9)
     songs = np.array(sorted(values), dtype=np.int64)
     known = songs[np.isfinite(predicted[songs]).all(axis=1)]
     remarks.append(

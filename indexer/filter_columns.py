@@ -211,9 +211,14 @@ class FilterColumns:
     @cached_property
     def best_known(self) -> npt.NDArray[np.int64]:
         """Rows (n,) int64 from the best known: films by votes, where any has some, else all by popularity."""
+        return np.argsort(-self.fame, kind="stable")
+
+    @cached_property
+    def fame(self) -> npt.NDArray[np.float32]:
+        """How well known each row is (n,), on the medium's own scale; -1 where nothing says so."""
         votes = self._arrays.get("votes")
         fame = votes if votes is not None and np.isfinite(votes).any() else self._arrays["popularity"]
-        return np.argsort(-np.nan_to_num(fame, nan=-1.0), kind="stable")
+        return np.asarray(np.nan_to_num(fame, nan=-1.0), dtype=np.float32)
 
     def mask(self, filters: Filters) -> Mask | None:
         """Say which rows pass all ``filters``: (n,) bool, read-only, or None if nothing is filtered.

@@ -10,12 +10,12 @@ indexes/                      see indexer.index_folder
   movies.search.json        what a search goes by
     texts.npy                 float16 (n, d): embeddings of all texts of the build, for the next one
     texts_keys.npy            uint8 (n, 16): content hashes of those texts, ascending
-    tracks.emotion.npy        float32 (n, 2): valence and arousal on the labels' scale; only with such labels
-    movies.mood.npy           float32 (n, 2): valence and arousal in [0, 1], NaN unknown
+    movies.mood.npy           float32 (n, 2): valence and energy in [0, 1]
+    movies.words.npy          uint16 (n, k): the strongest words of each profile (see indexer.features.words)
+    movies.groups.npy         int32 (n, 2): what is the same for a person (see indexer.list_groups)
     movies_filters/           filter columns
-    pairs.npy                 int64 (n, 2): film and song rows of the known pairs
+    soundtracks.npy           facts: songs that are heard in films (see indexer.soundtracks)
     space/                    parameters of the shared space
-    names/                    the sparse names that films and songs share
     map/                      movies.npy, tracks.npy uint16 (n, 2): places on the map (see indexer.map_layout)
     unseen/                   what places items that are not in the catalogue (see indexer.unseen)
     methods/<name>/           other methods fitted on the same catalogue, where asked for
@@ -42,25 +42,22 @@ from indexer.features.text_encoder import TextEncoder
 from indexer.filter_columns import FilterColumns
 from indexer.index_folder import current_name, folder_of, sync
 from indexer.map_layout import MapLayout
+from indexer.soundtracks import Soundtracks
 from indexer.space import MEDIA, Space
-from indexer.sparse_index import SparseIndex
 from indexer.unseen import KnownTexts, Placing, salt_of
 from indexer.vector_index import VectorIndex, open_index
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 SEAL = "manifest.json.sha256"
 CATALOGUE = "catalogue.sqlite"
 ENCODER = "encoder"
 SPACE = "space"
-NAMES = "names"
-PAIRS = "pairs.npy"
 METHODS = "methods"
 MAP = "map"
 UNSEEN = "unseen"
 TEXTS = "texts.npy"
 TEXT_KEYS = "texts_keys.npy"
-EMOTIONS = "tracks.emotion.npy"
 
 
 def index_file(medium: Medium) -> str:
@@ -99,6 +96,16 @@ def mood_file(medium: Medium) -> str:
     return f"{medium}.mood.npy"
 
 
+def words_file(medium: Medium) -> str:
+    """Name of a medium's strongest words."""
+    return f"{medium}.words.npy"
+
+
+def groups_file(medium: Medium) -> str:
+    """Name of a medium's groups."""
+    return f"{medium}.groups.npy"
+
+
 def filters_folder(medium: Medium) -> str:
     """Name of a medium's filter columns."""
     return f"{medium}_filters"
@@ -116,8 +123,9 @@ class IndexVersion:
     indexes: dict[Medium, VectorIndex]
     filters: dict[Medium, FilterColumns]
     moods: dict[Medium, npt.NDArray[np.float32]]
-    names: SparseIndex
-    pairs: npt.NDArray[np.int64]
+    words: dict[Medium, npt.NDArray[np.uint16]]
+    groups: dict[Medium, npt.NDArray[np.int32]]
+    soundtracks: Soundtracks
 
     @cached_property
     def encoder(self) -> TextEncoder:
@@ -131,9 +139,7 @@ class IndexVersion:
             return None
         keys, rows = load_embeddings(self.folder)
         texts = KnownTexts(self.encoder, salt_of(self.manifest, ENCODER), keys, rows)
-        return Placing.open(
-            self.folder / UNSEEN, self.space, self.names.terms, self.store.tracks, texts.encode
-        )
+        return Placing.open(self.folder / UNSEEN, self.space, self.store.tracks, texts.encode)
 
     @cached_property
     def map_layout(self) -> MapLayout | None:
@@ -199,8 +205,9 @@ def open_version(indexes: Path, name: str | None = None, source: IndexSource = F
             {m: source.open(folder, m, manifest, filters[m]) for m in MEDIA},
             filters,
             {m: _load(folder / mood_file(m), mapped=True) for m in MEDIA},
-            SparseIndex.open(folder / NAMES),
-            _load(folder / PAIRS),
+            {m: _load(folder / words_file(m), mapped=True) for m in MEDIA},
+            {m: _load(folder / groups_file(m), mapped=True) for m in MEDIA},
+            Soundtracks.open(folder),
         )
         _check_sizes(version)
     except BaseException:
@@ -217,7 +224,8 @@ def _check_sizes(version: IndexVersion) -> None:
             CATALOGUE: version.store.count(medium),
             filters_folder(medium): version.filters[medium].size,
             mood_file(medium): len(version.moods[medium]),
-            NAMES: version.names.size(medium),
+            words_file(medium): len(version.words[medium]),
+            groups_file(medium): len(version.groups[medium]),
         }
         for file, size in sizes.items():
             if size != counted:

@@ -1,139 +1,135 @@
-"""All that a build knows of its items as numbers, before any of it is weighed: text, themes, mood, emotion."""
+"""All that a build knows of its items as numbers, before any of it is weighed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from indexer.catalogue.catalogue import Catalogue
-from indexer.catalogue.records import Medium
+from indexer.catalogue.records import SEPARATOR, Medium
 from indexer.config import BuildConfig
-from indexer.features import film_text
-from indexer.features.alignment_features import MovieFeatures, TrackFeatures
 from indexer.features.columns import read_numbers
-from indexer.features.emotion import EmotionModel, MovieRater, TrackRater
-from indexer.features.emotion_labels import EmotionLabels, TrackParts
 from indexer.features.film_tags import read_film_tags
-from indexer.features.mood import estimate_movie_mood, estimate_track_mood
-from indexer.features.mood_scale import MoodScale
-from indexer.features.polarity import PolarityLexicon
-from indexer.features.scaling import Centre, Ranks
-from indexer.features.song_labels import gather_labels, gather_years
-from indexer.features.text import describe_movies, describe_tracks
-from indexer.item_readers import (
-    ItemReaders,
-    MovieReader,
-    TrackReader,
-    dial,
-    keyword_means,
-    label_means,
-    movie_parts,
-    prefer_rated,
-)
-from indexer.normalisation import unit
-from indexer.space import MEDIA, spread_moods
+from indexer.features.matching import film_rows, song_rows
+from indexer.features.profiles import Described, read_film_features, read_song_parts
+from indexer.features.scaling import Ranks
+from indexer.features.song_moods import read_song_moods
+from indexer.features.words import strongest_words
+from indexer.knowledge import tables
+from indexer.knowledge.vocabulary import vocabulary
+from indexer.list_groups import group_movies, group_songs, weigh_movies, weigh_songs
+from indexer.readers import Readers
+from indexer.space import MEDIA
 
 Floats = npt.NDArray[np.float32]
 #: Texts and what they are → embeddings (n, d) float32; an empty text is zeros.
 Encode = Callable[[Sequence[str], str], Floats]
+
+#: Fame of a song whose popularity nobody gives: written about, its artist written about, neither.
+_WRITTEN, _ARTIST_WRITTEN, _UNKNOWN = 0.85, 0.6, 0.4
 
 
 @dataclass(frozen=True)
 class ItemFeatures:
     """Features by medium, rows as in the catalogue.
 
-    ``sentences``: plain embeddings of the items' sentences; ``blocks``: medium → block name → (n, size), each as
-    the space wants it; ``alignment``: medium → (n, d), what the learned alignment reads; ``moods`` in [0, 1] with
-    the ``scales`` that made them; ``emotions`` (n, 2): songs' valence and arousal on their labels' scale, or None.
-    ``readers`` make the same blocks, but for the learned one, of items that are not in the catalogue.
+    ``described``: profiles and meanings; ``blocks``: block name → (n, size), the learned one before known pairs;
+    ``moods`` (n, 2): valence and energy in 0 … 1; ``words`` (n, k): see ``indexer.features.words``; ``groups`` and
+    ``against``: see ``indexer.list_groups``.
     """
 
-    sentences: Mapping[Medium, Floats]
+    described: Mapping[Medium, Described]
     blocks: Mapping[Medium, Mapping[str, Floats]]
-    alignment: Mapping[Medium, Floats]
     moods: Mapping[Medium, Floats]
-    scales: Mapping[Medium, MoodScale]
-    track_mean: Floats
-    film_text: film_text.FilmTextQuery
-    emotion: EmotionModel | None
-    emotions: Floats | None
-    readers: ItemReaders
+    words: Mapping[Medium, npt.NDArray[np.uint16]]
+    groups: Mapping[Medium, npt.NDArray[np.int32]]
+    against: Mapping[Medium, Floats]
 
 
-def describe_items(catalogue: Catalogue, config: BuildConfig, encode: Encode) -> ItemFeatures:
-    """Compute the features of a catalogue; emotions only where the settings name both label files."""
+def describe_items(catalogue: Catalogue, config: BuildConfig, encode: Encode, readers: Readers) -> ItemFeatures:
+    """Read a catalogue: what is written of its items, and what follows from what the catalogue tells of them."""
     movies, tracks = catalogue.movies, catalogue.tracks
-    movie_sentences = describe_movies(movies)
-    sentences: dict[Medium, Floats] = {
-        "movies": encode(movie_sentences, "films"),
-        "tracks": encode(describe_tracks(tracks), "songs"),
+    described: dict[Medium, Described] = {
+        "movies": describe_films(_with_tags(movies, config), readers, lambda texts: encode(texts, "films")),
+        "tracks": describe_songs(tracks, readers, lambda texts: encode(texts, "songs")),
     }
-    parts = movie_parts(
-        {**{name: movies[name] for name in movies.columns}, "sentence": movie_sentences},
-        lambda texts: encode(texts, "films"),
-    )
-    tags = read_film_tags(config.movie_tags, movies) if config.movie_tags is not None else []
-    film = film_text.fit(parts, lambda texts: encode(texts, "keywords"), config.seed, tags=tags)
-    width = sentences["tracks"].shape[1]
-    labels = gather_labels(tracks)
-    named = keyword_means(parts.keywords, lambda texts: encode(texts, "keywords"), width)
-    labelled = label_means(labels, lambda texts: encode(texts, "labels"), width)
-    centre = Centre.fit(sentences["tracks"])
-    centred = centre.apply(sentences["tracks"])
-    raw = {"movies": estimate_movie_mood(movies), "tracks": estimate_track_mood(tracks)}
-    model, rated, emotion_blocks = None, None, {}
-    track_parts, track_rater, movie_rater = None, None, None
-    if config.song_emotions is not None and config.emotion_words is not None:
-        known = EmotionLabels.read(config.song_emotions, config.emotion_words, tracks)
-
-        def encode_labels(texts: Sequence[str]) -> Floats:
-            return encode(texts, "labels")
-
-        track_parts = TrackParts.fit(tracks, sentences["tracks"], encode_labels)
-        heard = track_parts.read(tracks, sentences["tracks"], encode_labels)
-        track_rater, songs = TrackRater.fit(heard, known)
-        model = EmotionModel.fit(known.words, encode_labels)
-        movie_rater = MovieRater.fit(model, film.text_block, raw["movies"])
-        films = movie_rater.rate(model, film.text_block, raw["movies"])
-        emotion_blocks = {"movies": unit(model.item_block(films)), "tracks": unit(model.item_block(songs))}
-        rated = songs.moods
-        raw["tracks"] = prefer_rated(songs, raw["tracks"])
-    scales: dict[Medium, MoodScale] = {medium: MoodScale.fit(raw[medium]) for medium in MEDIA}
-    moods: dict[Medium, Floats] = {medium: scales[medium].apply(raw[medium]) for medium in MEDIA}
-    popularity = {
-        "movies": read_numbers(movies, "popularity"),
-        "tracks": read_numbers(tracks, "popularity"),
+    if config.song_emotions is not None or config.emotion_words is not None:
+        described["tracks"] = _told_moods(described["tracks"], tracks, config)
+    fame: dict[Medium, npt.NDArray[np.float64]] = {
+        "movies": _film_fame(movies),
+        "tracks": _song_fame(tracks, described["tracks"]),
     }
-    ranks = {medium: Ranks.fit_shares(popularity[medium]) for medium in MEDIA}
-    blocks: dict[Medium, dict[str, Floats]] = {
-        "movies": {"text": film.text_block, "themes": film.theme_block},
-        "tracks": {"text": centred, "themes": film.query.themes_of(centred)},
-    }
+    words = vocabulary()
+    moods: dict[Medium, Floats] = {}
+    blocks: dict[Medium, dict[str, Floats]] = {}
     for medium in MEDIA:
-        blocks[medium]["mood"] = spread_moods(moods[medium])
-        blocks[medium]["dials"] = dial(moods[medium], ranks[medium].apply(popularity[medium]))
-        if model is not None:
-            blocks[medium]["emotion"] = emotion_blocks[medium]
-    movie_features = MovieFeatures.fit(movies, sentences["movies"], named)
-    track_features = TrackFeatures.fit(tracks, sentences["tracks"], labels, labelled)
-    years = gather_years(tracks)
-    alignment: dict[Medium, Floats] = {
-        "movies": movie_features.read(movies, sentences["movies"], film.text_block, named),
-        "tracks": track_features.read(tracks, sentences["tracks"], labels, labelled, years),
-    }
-    readers = ItemReaders(
-        MovieReader(
-            film.reader,
-            scales["movies"],
-            ranks["movies"],
-            movie_features,
-            PolarityLexicon.of_textblob(),
-            movie_rater,
-        ),
-        TrackReader(centre, scales["tracks"], ranks["tracks"], track_features, track_parts, track_rater),
+        some = described[medium]
+        energy, valence = (some.profiles[:, words.numbers.start + place] for place in (0, 1))
+        moods[medium] = np.stack([valence, energy], axis=1)
+        dials = 2.0 * np.column_stack([valence, energy, fame[medium]]) - 1.0
+        blocks[medium] = {**readers.blocks(medium, some), "dials": dials.astype(np.float32)}
+    return ItemFeatures(
+        described,
+        blocks,
+        moods,
+        {medium: strongest_words(described[medium].profiles) for medium in MEDIA},
+        {"movies": group_movies(movies), "tracks": group_songs(tracks)},
+        {"movies": weigh_movies(movies), "tracks": weigh_songs(tracks)},
     )
-    mean = sentences["tracks"].mean(axis=0, dtype=np.float64).astype(np.float32)
-    return ItemFeatures(sentences, blocks, alignment, moods, scales, mean, film.query, model, rated, readers)
+
+
+def describe_films(movies: pd.DataFrame, readers: Readers, encode: Callable[[Sequence[str]], Floats]) -> Described:
+    """Profiles of films."""
+    known = tables.films()
+    return readers.films.join(read_film_features(movies, encode), film_rows(movies, known.rows), known, encode)
+
+
+def describe_songs(tracks: pd.DataFrame, readers: Readers, encode: Callable[[Sequence[str]], Floats]) -> Described:
+    """Profiles of songs."""
+    known = tables.songs()
+    return readers.songs.join(read_song_parts(tracks, encode).features(), song_rows(tracks, known.rows), known, encode)
+
+
+def _with_tags(movies: pd.DataFrame, config: BuildConfig) -> pd.DataFrame:
+    """The films with people's tags among their keywords, where the settings name a file of tags."""
+    if config.movie_tags is None:
+        return movies
+    told = movies.assign(keywords=movies["keywords"].astype(object).fillna(""))
+    cells = told["keywords"].tolist()
+    for row, tag in read_film_tags(config.movie_tags, movies):
+        cells[row] = SEPARATOR.join(part for part in (cells[row], tag) if part)
+    return told.assign(keywords=cells)
+
+
+def _told_moods(songs: Described, tracks: pd.DataFrame, config: BuildConfig) -> Described:
+    """Songs with the valence and energy that people's labels give them."""
+    profiles = songs.profiles.copy()
+    start = vocabulary().numbers.start
+    told = read_song_moods(config.song_emotions, config.emotion_words, tracks)
+    for place, column in ((0, 1), (1, 0)):
+        known = ~np.isnan(told[:, column])
+        profiles[known, start + place] = 0.5 * profiles[known, start + place] + 0.5 * told[known, column]
+    return replace(songs, profiles=profiles)
+
+
+def _film_fame(movies: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """How well known each film is (n,) in 0 … 1, by the rank of its votes and of its popularity; unknown is 0.5."""
+    columns = [read_numbers(movies, name) for name in ("votes", "popularity")]
+    ranks = np.stack([Ranks.fit_shares(column).apply(column) for column in columns])
+    known = np.maximum((~np.isnan(ranks)).sum(axis=0), 1)
+    return np.where(np.isnan(ranks).all(axis=0), 0.5, np.nansum(ranks, axis=0) / known)
+
+
+def _song_fame(tracks: pd.DataFrame, described: Described) -> npt.NDArray[np.float64]:
+    """How well known each song is (n,) in 0 … 1: its popularity's rank; at least what being written about says."""
+    from indexer.features.matching import artist_rows
+
+    column = read_numbers(tracks, "popularity")
+    ranks = Ranks.fit_shares(column).apply(column)
+    artists = np.array([bool(rows) for rows in artist_rows(tracks["artists"])])
+    guess = np.where(described.sure > 0, _WRITTEN, np.where(artists, _ARTIST_WRITTEN, _UNKNOWN))
+    return np.where(np.isnan(ranks), guess, np.where(described.sure > 0, np.maximum(ranks, guess), ranks))

@@ -182,7 +182,7 @@ def best_matches(
 class _Axes:
     """Principal axes (columns, components) of the ``kept`` columns; ``means``: a medium's mean in components.
 
-    Themes, emotions and dials are left out: between items they are silent, or a film's own table of themes.
+    Dials and hub are left out: they say nothing of likeness.
     """
 
     kept: Rows
@@ -192,7 +192,7 @@ class _Axes:
     @classmethod
     def fit(cls, space: Space, vectors: Mapping[Medium, Floats]) -> _Axes:
         kept = np.concatenate(
-            [np.arange(b.start, b.stop) for b in space.blocks if b.name in ("text", "mood", "learned")]
+            [np.arange(b.start, b.stop) for b in space.blocks if b.name not in ("dials", "hub")]
         )
         rows = {medium: vectors[medium][:, kept] for medium in MEDIA}
         # A medium counts the same however many rows it has, and is centred, so that no axis tells media apart.
@@ -223,9 +223,9 @@ def _tie(space: Space, vectors: Mapping[Medium, Floats], reduced: Mapping[Medium
 
     offsets: dict[Medium, int] = {"movies": 0, "tracks": len(vectors["movies"])}
     total = sum(len(vectors[medium]) for medium in MEDIA)
-    # As a search scores them, but for the names that both share: what a query silences here is silent both ways.
+    # As a search scores them: what a query silences here is silent both ways.
     hub = space.block("hub")
-    asked = space.queries("movies", vectors["movies"], "tracks")
+    asked = space.queries(vectors["movies"])
     asked[:, hub.start : hub.stop] = 0.0
     biases = {medium: np.ascontiguousarray(vectors[medium][:, hub.start]) for medium in MEDIA}
     songs, films = best_matches(asked, vectors["tracks"], biases["movies"], biases["tracks"], OTHER_TIES)

@@ -42,9 +42,9 @@ def sample_queries(
     asked: dict[str, Floats] = {}
     for name, medium in ((str(other), other), (str(target), target)):
         rows = random.choice(len(vectors[medium]), min(PER_SORT, len(vectors[medium])), replace=False)
-        asked[name] = space.queries(medium, vectors[medium][rows], target)
+        asked[name] = space.queries(vectors[medium][rows])
     if len(texts):
-        asked["texts"] = np.stack([space.text_query(text, target) for text in texts])
+        asked["texts"] = np.stack([space.text_query(space.readers.text.plain(text)) for text in texts])
     singles = np.concatenate(list(asked.values()))
     combined = []
     for _ in range(PER_SORT):

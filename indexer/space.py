@@ -3,16 +3,17 @@
 A vector is a concatenation of blocks, each scaled by the root of its weight on both sides, so that the inner
 product of a query and an item is a sum of named terms, one per block:
 
-    text      what the descriptions mean: a song's sentence around its medium's mean, a film's text block
-    themes    how near a film is to each of the commonest keywords; songs and texts ask for some
-    mood      valence and arousal, each spread softly over seven bins, unit length together
-    emotion   named emotions (where the build had emotion labels)
-    learned   the alignment fitted to known soundtrack pairs (where there were enough)
-    dials     valence, arousal and popularity as plain coordinates; a query that turns no dial asks for none
-    hub       the item's hub bias, negated, against 1 in the query of an item and 0 in that of a text
+    moods     the moods of a music profile (see ``indexer.features.profiles``), around the medium's mean
+    music     the kinds of music
+    scenes    places, hours, milieus, subjects, and for whom
+    era       the decades of the music
+    feeling   energy, valence and acousticness, each spread softly over seven bins
+    meaning   the embedding of a phrase that says what a work feels like
+    learned   the alignment fitted to pairs that feel alike, and the known pairs of an item
+    dials     valence, energy and popularity as plain coordinates; popularity is asked for a little by default
+    hub       what is held against an item whoever asks: its hub bias, and that it is a cover or a karaoke version
 
-A block without data is all zeros and adds nothing. The ``names`` term is added beside the vector: it is sparse
-(see ``indexer.sparse_index``).
+A block of which nothing is known is all zeros and adds nothing.
 """
 
 from __future__ import annotations
@@ -29,27 +30,26 @@ import numpy.typing as npt
 
 from indexer.catalogue.records import Medium
 from indexer.errors import VersionDamaged
-from indexer.features.emotion import EmotionModel
-from indexer.features.film_text import FilmTextQuery
-from indexer.normalisation import unit
+from indexer.features.blocks import BLOCKS
+from indexer.features.mood_text import AGAINST, Understood
+from indexer.parameters import read_parameters, write_parameters
+from indexer.readers import Readers
 from indexer.score_curve import ScoreCurve
 
 Floats = npt.NDArray[np.float32]
 
 MEDIA: tuple[Medium, ...] = get_args(Medium)
-MOOD_BINS = 7
-#: Neighbouring bins overlap by half, so that a small step in mood is a small step in the vector.
-_MOOD_WIDTH = 1.0 / (MOOD_BINS - 1)
+#: What a score curve is for: a medium that asks, or "text", and a medium that answers.
+CurveKey = tuple[str, Medium]
 #: How much a thing to avoid counts against a thing that is asked for.
 AVOID_WEIGHT = 0.5
 #: What a dial turned all the way adds to the score of an item at the end of its scale.
 _DIAL_REACH = 0.5
 _POPULARITY_REACH = 0.5
-#: An emotion word asks songs for the emotion first; a film's own words say more than its rated emotion does.
-_TEXT_EMOTION: Mapping[Medium, float] = {"movies": 1.0, "tracks": 12.0}
+#: Where the dial of popularity stands if nobody turns it: a mild preference for what people know.
+_WELL_KNOWN = 0.12
 
-_FILM_TEXT = "film_text"
-_EMOTION = "emotion"
+_READERS = "readers"
 
 
 class Block(NamedTuple):
@@ -76,16 +76,14 @@ NO_DIALS = Dials()
 class Space:
     """The fitted space.
 
-    ``sizes``: columns of each block, in order; ``weights``: block → weight, "names" included;
-    ``track_mean`` (text,) float32: what is taken from a song's text; ``curves``: target → score curve.
+    ``sizes``: columns of each block, in order; ``weights``: block → weight; ``readers``: what reads items and
+    texts; ``curves``: who asks and who answers → score curve.
     """
 
     sizes: Mapping[str, int]
     weights: Mapping[str, float]
-    track_mean: Floats
-    film_text: FilmTextQuery
-    emotion: EmotionModel | None = None
-    curves: Mapping[Medium, ScoreCurve] = field(default_factory=lambda: dict.fromkeys(MEDIA, ScoreCurve()))
+    readers: Readers
+    curves: Mapping[CurveKey, ScoreCurve] = field(default_factory=dict)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -101,20 +99,20 @@ class Space:
         """Length of a vector."""
         return sum(self.sizes.values())
 
-    @property
-    def names_weight(self) -> float:
-        """Weight of the names that an item and a query share."""
-        return self.weights["names"]
-
     def block(self, name: str) -> Block:
         """One block by its name; KeyError for one that is not there."""
         return {block.name: block for block in self.blocks}[name]
 
-    def curve_for(self, target: Medium) -> ScoreCurve:
-        """The score curve for answers of this medium."""
-        return self.curves[target]
+    def columns(self, name: str) -> slice:
+        """Columns of a block."""
+        block = self.block(name)
+        return slice(block.start, block.stop)
 
-    def with_curves(self, curves: Mapping[Medium, ScoreCurve]) -> Space:
+    def curve_for(self, source: str, target: Medium) -> ScoreCurve:
+        """The score curve for answers of ``target`` to a medium or to a "text"."""
+        return self.curves.get((source, target), ScoreCurve())
+
+    def with_curves(self, curves: Mapping[CurveKey, ScoreCurve]) -> Space:
         """The same space with these score curves."""
         return replace(self, curves=dict(curves))
 
@@ -123,39 +121,28 @@ class Space:
         count = len(next(iter(parts.values())))
         vectors = np.zeros((count, self.dimension), dtype=np.float32)
         for name, rows in parts.items():
-            block = self.block(name)
-            vectors[:, block.start : block.stop] = rows * np.float32(np.sqrt(block.weight))
+            vectors[:, self.columns(name)] = rows * np.float32(np.sqrt(self.block(name).weight))
         return vectors
 
-    def queries(self, source: Medium, items: Floats, target: Medium | None = None) -> Floats:
-        """Query vectors (n, dimension) of items (n, dimension), each asked for singly.
-
-        Their dials ask for nothing. Emotions answer words: between items they lowered what is found of known
-        pairs (docs/relevance.md), so there they are silent. Themes are not compared within films, whose tables
-        of themes are no questions.
-        """
+    def queries(self, items: Floats) -> Floats:
+        """Query vectors (n, dimension) of items (n, dimension), each asked for singly; their dials ask for nothing."""
         asked = items.copy()
-        asked[:, self._columns("dials")] = 0.0
-        if "emotion" in self.sizes:
-            asked[:, self._columns("emotion")] = 0.0
-        if source == target == "movies":
-            asked[:, self._columns("themes")] = 0.0
-        asked[:, self._columns("hub")] = 1.0
+        asked[:, self.columns("dials")] = 0.0
+        asked[:, self.columns("dials").stop - 1] = _POPULARITY_REACH * _WELL_KNOWN
+        asked[:, self.columns("hub")] = 1.0
         return asked
 
-    def text_query(self, embedding: Floats, target: Medium) -> Floats:
-        """The query vector (dimension,) of a free text's embedding (text,): its text, themes and emotion speak.
-
-        The hub bias was fitted to queries of items and asks nothing here.
-        """
-        asked = np.zeros(self.dimension, dtype=np.float32)
-        self._put(asked, "text", self.film_text.ask_text(embedding))
-        self._put(asked, "themes", self.film_text.ask_themes(embedding))
-        if self.emotion is not None:
-            self._put(
-                asked, "emotion", np.float32(_TEXT_EMOTION[target]) * self.emotion.query_block(embedding)
+    def text_query(self, understood: Understood) -> Floats:
+        """The query vector (dimension,) of a text: what it wants, less what it does not want."""
+        blocks = self.readers.text_blocks(understood.profile[None], understood.meaning[None])
+        asked = self.place(blocks)
+        if understood.unwanted_meaning.any():
+            unwanted = self.place(
+                self.readers.text_blocks(understood.unwanted_profile[None], understood.unwanted_meaning[None])
             )
-        return asked
+            asked -= np.float32(AGAINST) * unwanted
+        query: Floats = self.queries(asked)[0]
+        return query
 
     def combine(self, wanted: Floats, avoided: Floats, dials: Dials = NO_DIALS) -> Floats:
         """One query (dimension,) from wanted (n, dimension) and avoided (m, dimension) query vectors.
@@ -166,13 +153,10 @@ class Space:
         query = wanted.mean(axis=0, dtype=np.float64)
         if len(avoided):
             query -= AVOID_WEIGHT * avoided.mean(axis=0, dtype=np.float64)
-        reach = (
-            _DIAL_REACH * dials.valence,
-            _DIAL_REACH * dials.energy,
-            _POPULARITY_REACH * dials.popularity,
-        )
-        query[self._columns("dials")] = np.array(reach) * np.sqrt(self.block("dials").weight)
-        query[self._columns("hub")] = wanted[:, self._columns("hub")].mean()
+        popularity = dials.popularity or _WELL_KNOWN
+        reach = (_DIAL_REACH * dials.valence, _DIAL_REACH * dials.energy, _POPULARITY_REACH * popularity)
+        query[self.columns("dials")] = np.array(reach) * np.sqrt(self.block("dials").weight)
+        query[self.columns("hub")] = 1.0
         combined: Floats = query.astype(np.float32)
         return combined
 
@@ -182,20 +166,16 @@ class Space:
         return np.stack([products[:, b.start : b.stop].sum(axis=1) for b in self.blocks], axis=1)
 
     def write(self, folder: Path) -> None:
-        """Write ``space.json``, arrays and the query models; the same space gives the same bytes."""
+        """Write ``space.json`` and the readers' parameters; the same space gives the same bytes."""
         folder.mkdir()
         plain = {
             "sizes": dict(self.sizes),
             "weights": dict(self.weights),
-            "curves": {medium: curve.to_dict() for medium, curve in self.curves.items()},
-            "emotion": self.emotion is not None,
+            "curves": [[source, target, curve.to_dict()] for (source, target), curve in self.curves.items()],
         }
         # The order of the blocks is part of what is written, so keys are not sorted.
         (folder / "space.json").write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
-        np.save(folder / "track_text_mean.npy", self.track_mean, allow_pickle=False)
-        self.film_text.write(folder / _FILM_TEXT)
-        if self.emotion is not None:
-            self.emotion.write(folder / _EMOTION)
+        write_parameters(folder / _READERS, self.readers)
 
     @classmethod
     def open(cls, folder: Path) -> Space:
@@ -205,27 +185,11 @@ class Space:
             return cls(
                 {str(name): int(size) for name, size in plain["sizes"].items()},
                 {str(name): float(weight) for name, weight in plain["weights"].items()},
-                np.load(folder / "track_text_mean.npy", allow_pickle=False),
-                FilmTextQuery.open(folder / _FILM_TEXT),
-                EmotionModel.open(folder / _EMOTION) if plain["emotion"] else None,
-                {medium: ScoreCurve.from_dict(plain["curves"][medium]) for medium in MEDIA},
+                read_parameters(Readers, folder / _READERS),
+                {(source, target): ScoreCurve.from_dict(curve) for source, target, curve in plain["curves"]},
             )
         except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise VersionDamaged(f"{folder.name}/space.json cannot be read: {error}") from error
 
-    def _columns(self, name: str) -> slice:
-        block = self.block(name)
-        return slice(block.start, block.stop)
 
-    def _put(self, vector: Floats, name: str, values: Floats) -> None:
-        block = self.block(name)
-        vector[block.start : block.stop] = values * np.float32(np.sqrt(block.weight))
-
-
-def spread_moods(moods: Floats) -> Floats:
-    """Soft bins: moods (n, 2) in [0, 1] → (n, 2 · bins) unit rows; an unknown value is all zeros."""
-    centres = np.linspace(0.0, 1.0, MOOD_BINS, dtype=np.float32)
-    spread = np.exp(-0.5 * ((moods[:, :, None] - centres) / np.float32(_MOOD_WIDTH)) ** 2)
-    lengths = np.linalg.norm(spread, axis=2, keepdims=True)
-    bins = np.divide(spread, lengths, out=np.zeros_like(spread), where=lengths > 1e-12)
-    return unit(np.nan_to_num(bins.reshape(len(moods), -1), nan=0.0))
+__all__ = ["BLOCKS", "MEDIA", "NO_DIALS", "Block", "CurveKey", "Dials", "Space"]

@@ -98,14 +98,15 @@ def name_movie(title: str, original_title: str | None, year: int | None) -> Name
 
 def name_track(title: str, artists: Sequence[str], year: int | None) -> Names:
     """Names of a song: its title, then that without " - Live …", "(feat. …)" and the like; its artists."""
-    titles = _distinct([make_key(title), make_key(_cut_tail(title))])
+    titles = _distinct([make_key(title), make_key(cut_tail(title))])
     people = [make_key(artist) for artist in artists]
     if len(people) > 1:
         people.append(" ".join(people))
     return Names(titles, _distinct(people), year)
 
 
-def _cut_tail(title: str) -> str:
+def cut_tail(title: str) -> str:
+    """The title without " - Live …", "(feat. …)" and the like at its end."""
     # Twice, for a bracket before a dash: "Song (feat. Her) - Live".
     return _TAIL.sub("", _TAIL.sub("", title))
 

@@ -1,8 +1,6 @@
-"""Places items that an index version does not hold: the vector and the names that a build would give them.
+"""Places items that an index version does not hold: the vector that a build would give them.
 
 unseen/                      of an index version
-  readers/                   parameters of the readers (see ``indexer.item_readers``)
-  names/                     what terms weigh
   artists.txt                artists, case folded, ascending, one a line
   artists_indptr.npy         int64 (artists + 1,), and
   artists_rows.npy           int32: the songs of each
@@ -26,48 +24,41 @@ import numpy.typing as npt
 from indexer.catalogue.records import AUDIO_FEATURES, SEPARATOR, Medium, Movie, Track
 from indexer.errors import VersionDamaged
 from indexer.features.columns import Table, read_texts, tabulate_movies, tabulate_tracks
-from indexer.features.names import NameWeights
+from indexer.features.profiles import EncodeTexts, read_film_features, read_song_parts
+from indexer.features.matching import film_rows, song_rows
 from indexer.features.song_labels import fold_artists
-from indexer.features.text import describe_movie, describe_track
 from indexer.features.text_encoder import TextEncoder
-from indexer.item_readers import EncodeTexts, ItemReaders
-from indexer.parameters import read_parameters, write_parameters
+from indexer.knowledge import tables
 from indexer.space import Space
-from indexer.sparse_index import SparseQuery
 from indexer.unseen_items import UnseenItem, UnseenTrack, given_parts
 
 Floats = npt.NDArray[np.float32]
 
-READERS, NAMES = "readers", "names"
 _ARTISTS = "artists.txt"
 _INDPTR, _ROWS = "artists_indptr.npy", "artists_rows.npy"
 _KEY_BYTES = 16
-#: Parts that every version reads. Others depend on what it has learned.
-_TRACK_READ = ("title", "artists", "album", "genres", "tags", "year", "decade")
-_MOVIE_READ = ("title", "genres", "keywords", "overview", "tagline")
+#: Parts that are read: titles and artists to find what is written of them.
+_TRACK_READ = ("title", "artists", "genres", "tags", "year", "decade", *AUDIO_FEATURES)
+_MOVIE_READ = ("title", "original_title", "year", "genres", "keywords", "overview", "tagline", "language")
 
 
 @dataclass(frozen=True)
 class Placed:
-    """An item as a query: ``vector`` (dimension,) as an item's in the index with a hub entry of 0, and its ``mood``.
+    """An item as a query: ``vector`` (dimension,) as an item's in the index with a hub entry of 0.
 
-    ``names``: what it asks for by name. ``mood`` (2,) in [0, 1], NaN unknown. ``unread``: the parts that were given
-    and play no part in a search.
+    ``profile`` (width,): its music profile. ``unread``: the parts that were given and play no part in a search.
     """
 
     medium: Medium
     item: Movie | Track
     vector: Floats
-    mood: Floats
-    names: SparseQuery
+    profile: Floats
     unread: tuple[str, ...]
 
 
-def write_unseen(folder: Path, readers: ItemReaders, names: NameWeights, tracks: Table) -> None:
+def write_unseen(folder: Path, tracks: Table) -> None:
     """Write what ``Placing`` needs into a new folder; ``tracks`` has the columns of ``TRACK_COLUMNS``."""
     folder.mkdir()
-    write_parameters(folder / READERS, readers)
-    write_parameters(folder / NAMES, names)
     songs: dict[str, list[int]] = {}
     for row, cell in enumerate(read_texts(tracks, "artists")):
         for artist in fold_artists(cell):
@@ -151,67 +142,44 @@ ReadSongs = Callable[[Sequence[int]], Sequence[Track]]
 class Placing:
     """Places items in one version's space; safe to use from many threads."""
 
-    def __init__(
-        self,
-        readers: ItemReaders,
-        names: NameWeights,
-        artists: Artists,
-        space: Space,
-        terms: Sequence[str],
-        songs: ReadSongs,
-        encode: EncodeTexts,
-    ) -> None:
-        self._readers, self._names, self._artists = readers, names, artists
-        self._space, self._terms, self._songs, self._encode = space, terms, songs, encode
+    def __init__(self, artists: Artists, space: Space, songs: ReadSongs, encode: EncodeTexts) -> None:
+        self._artists, self._space, self._songs, self._encode = artists, space, songs, encode
 
     @classmethod
-    def open(
-        cls, folder: Path, space: Space, terms: Sequence[str], songs: ReadSongs, encode: EncodeTexts
-    ) -> Placing:
+    def open(cls, folder: Path, space: Space, songs: ReadSongs, encode: EncodeTexts) -> Placing:
         """Open what ``write_unseen`` wrote; raises ``VersionDamaged``."""
-        readers = read_parameters(ItemReaders, folder / READERS)
-        names = read_parameters(NameWeights, folder / NAMES)
-        return cls(readers, names, Artists(folder), space, terms, songs, encode)
+        return cls(Artists(folder), space, songs, encode)
 
     def place(self, item: UnseenItem) -> Placed:
         """Place one item."""
-        film_text, emotion = self._space.film_text, self._space.emotion
+        readers = self._space.readers
         if isinstance(item, UnseenTrack):
             medium: Medium = "tracks"
             record: Movie | Track = item.track
-            table = self._with_others(item.track)
-            read = self._readers.tracks.read(table, film_text, emotion, self._encode)
+            table, known = self._with_others(item.track), tables.songs()
+            features = read_song_parts(table, self._encode).features()[:1]
+            about = song_rows({name: column[:1] for name, column in table.items()}, known.rows)
+            described = readers.songs.join(features, about, known, self._encode)
         else:
             medium, record = "movies", item.movie
-            table = {**tabulate_movies([item.movie]), "sentence": [describe_movie(item.movie)]}
-            read = self._readers.movies.read(table, film_text, emotion, self._encode)
-        one = {name: column[:1] for name, column in table.items()}
-        named = self._names.read(medium, one, self._terms)
-        vector = self._space.place(read.blocks)[0]
-        names = SparseQuery(named.columns, named.values)
-        return Placed(medium, record, vector, read.moods[0], names, self._list_unread(item))
-
-    def _list_unread(self, item: UnseenItem) -> tuple[str, ...]:
-        """What of an item plays no part: its popularity is a dial, which bringing an item does not turn."""
-        if isinstance(item, UnseenTrack):
-            read = {*_TRACK_READ, *AUDIO_FEATURES}
-            if self._readers.tracks.rater is not None:
-                read |= {"mode", "duration_ms"}
-        else:
-            read = set(_MOVIE_READ)
-            if self._readers.movies.learned is not None:
-                read.add("year")
-                if item.movie.language in self._readers.movies.features.languages:
-                    read.add("language")
-        return tuple(name for name in given_parts(item) if name not in read)
+            table, films = tabulate_movies([item.movie]), tables.films()
+            features = read_film_features(table, self._encode)
+            described = readers.films.join(features, film_rows(table, films.rows), films, self._encode)
+        vector = self._space.place(readers.blocks(medium, described))[0]
+        return Placed(medium, record, vector, described.profiles[0], _list_unread(item))
 
     def _with_others(self, track: Track) -> dict[str, list[Any]]:
         """A table of a song and its artists' other songs."""
         rows = self._artists.rows(fold_artists(SEPARATOR.join(track.artists)))
         others = [other for other in self._songs(rows) if not _same(other, track)] if rows else []
         # A row of the catalogue's own may bear any id.
-        table = tabulate_tracks([replace(track, id=""), *others])
-        return {**table, "sentence": [describe_track(track)]}
+        return tabulate_tracks([replace(track, id=""), *others])
+
+
+def _list_unread(item: UnseenItem) -> tuple[str, ...]:
+    """What of an item plays no part: its popularity is a dial, which bringing an item does not turn."""
+    read = _TRACK_READ if isinstance(item, UnseenTrack) else _MOVIE_READ
+    return tuple(name for name in given_parts(item) if name not in read)
 
 
 def _same(one: Track, other: Track) -> bool:

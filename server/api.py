@@ -205,6 +205,8 @@ def _match(search: Search, medium: Medium, id: str, target: Medium, given: Match
         offset=given.offset,
         explain=given.explain,
         facets=given.facets,
+        unique=given.unique,
+        soundtrack=medium != target,
         index_version=given.index_version or "",
     )
     with item_in_address():

@@ -1,4 +1,4 @@
-"""Ranks the rows of a version for one query: exactly, with the sparse names beside the vectors."""
+"""Ranks the rows of a version for one query, and makes a list of them that is worth having."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from indexer.catalogue.records import Medium, other_medium
+from indexer.catalogue.records import Medium
+from indexer.features.mood_text import Understood
 from indexer.index_version import IndexVersion
 from indexer.normalisation import unit
 from indexer.space import MEDIA, NO_DIALS, Dials
-from indexer.sparse_index import NamedItem, SparseQuery
 from indexer.unseen import Placed
 from indexer.vector_index import Allowed
 
@@ -22,22 +22,17 @@ Mask = npt.NDArray[np.bool_]
 
 #: Diversity is made among this many of the best; past them the order is by score again.
 DIVERSE_POOL = 100
-#: Rows found by vector at least, where names count: as many as an index finds together anyway.
-_FOUND = 256
-#: Ranks that are found together where names count: what most pages show, and then ever more.
-#: The last holds the deepest page there is; only an evaluation looks at all rows. The one before it, with rows
-#: that are left out, lies within what a coded index finds among candidates; beyond that all vectors are read.
-_BLOCKS = (64, 256, 4_096, 16_000, 131_072)
-#: How far two ways of adding up one score may be apart, as a share of it.
-_ROUNDING = 1e-4
+#: Ranks that are found together, so that a page shows the same rows however deep its request looks: what most pages
+#: show of distinct artists, and then ever more. The last holds the deepest page there is.
+_BLOCKS = (256, 4_096, 16_000, 131_072)
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is wanted or avoided: rows by medium, items that have no row, and the embeddings of texts."""
+    """What is wanted or avoided: rows by medium, items that have no row, and texts as understood."""
 
     rows: Mapping[Medium, Sequence[int]]
-    texts: tuple[Floats, ...] = ()
+    texts: tuple[Understood, ...] = ()
     placed: tuple[Placed, ...] = ()
 
     @property
@@ -45,52 +40,30 @@ class Inputs:
         """How many inputs there are."""
         return sum(map(len, self.rows.values())) + len(self.placed) + len(self.texts)
 
-    def holds(self, medium: Medium) -> bool:
-        """Whether any of the items is of this medium."""
-        return bool(self.rows[medium]) or any(item.medium == medium for item in self.placed)
+    @property
+    def source(self) -> str:
+        """Who asks, as score curves tell them apart: "text" where there are words, else a medium."""
+        if self.texts:
+            return "text"
+        return "movies" if self.rows["movies"] or any(item.medium == "movies" for item in self.placed) else "tracks"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query ready to be ranked: its vector, the names it asks for, and how much these count.
-
-    ``inputs`` (n, dimension): the query of each input alone: films, songs, items without a row, texts; ``named`` (n):
-    the item whose names it asks for, if any.
-    """
+    """A query ready to be ranked; ``inputs`` (n, dimension): the query of each input alone, in the order of ``Inputs``."""
 
     vector: Floats
-    names: SparseQuery
-    names_weight: float
     inputs: Floats
-    named: tuple[NamedItem | None, ...]
 
 
-def ask(version: IndexVersion, wanted: Inputs, avoided: Inputs, dials: Dials, target: Medium) -> Asked:
+def ask(version: IndexVersion, wanted: Inputs, avoided: Inputs, dials: Dials) -> Asked:
     """Make one query of all inputs: its score is the mean of their scores, less what is avoided, plus the dials."""
-    other = other_medium(target)
-    # Names link the media; within one they would only find the same artist again.
-    named = _list_named(wanted, other)
-    unnamed = [item for item in _list_named(avoided, other) if item is not None]
-    inputs = _vectors(version, wanted, target)
-    naming = [item for item in named if item is not None]
+    inputs = _vectors(version, wanted)
     if len(inputs) == 1 and not avoided.count and dials == NO_DIALS:
         vector = inputs[0]  # the mean of one
     else:
-        vector = version.space.combine(inputs, _vectors(version, avoided, target), dials)
-    return Asked(
-        vector,
-        version.names.combine(naming, unnamed),
-        version.space.names_weight * len(naming) / wanted.count,
-        inputs,
-        named,
-    )
-
-
-def _list_named(inputs: Inputs, other: Medium) -> tuple[NamedItem | None, ...]:
-    """For each input, in the order of ``_vectors``, the item of the ``other`` medium whose names count."""
-    rows = [(medium, row) if medium == other else None for medium in MEDIA for row in inputs.rows[medium]]
-    placed = [item.names if item.medium == other else None for item in inputs.placed]
-    return (*rows, *placed, *(None for _ in inputs.texts))
+        vector = version.space.combine(inputs, _vectors(version, avoided), dials)
+    return Asked(vector, inputs)
 
 
 def rank(
@@ -100,108 +73,47 @@ def rank(
     depth: int,
     allowed: Allowed | Mask | None,
     left_out: Sequence[int] = (),
+    unique: bool = False,
 ) -> tuple[Rows, Floats]:
     """The best ``depth`` rows, best first, with raw scores: exact where the vector index is.
 
-    Of the ``allowed`` rows, all where None, but for the few that are ``left_out``. Names only ever add.
-    So a row among the best has either none in common with the query, and then is among the best by vector alone,
-    or is in the sparse index's short list: their union holds all of the best.
+    Of the ``allowed`` rows, all where None, but for the few that are ``left_out``. ``unique``: of each recording and
+    each artist the best alone (``IndexVersion.groups``).
     """
     allowed = Allowed.of(allowed)
-    if asked.names_weight <= 0 or not len(asked.names.columns):
-        rows, scores, _ = _find(version, asked, target, depth + len(left_out), allowed, left_out)
-        return rows[:depth], scores[:depth]
+    index, groups = version.indexes[target], version.groups[target]
+    if not unique:
+        found = index.search(asked.vector, depth + len(left_out), 0, allowed)
+        kept = np.flatnonzero(np.isin(found.rows, left_out, invert=True))[:depth]
+        return found.rows[kept], found.scores[kept]
     # An approximate index misses rows, and whether one that it missed is seen depends on how deep one looks. So ranks
     # are found in blocks that are the same whatever page is asked for; a row that a block missed heads the next.
     rows, scores = np.empty(0, np.int64), np.empty(0, np.float32)
-    for block in (*_BLOCKS, version.indexes[target].size):
-        more, their = _rank_named(version, asked, target, block, allowed, left_out)
-        new = np.flatnonzero(np.isin(more, rows, invert=True))[: block - len(rows)]
-        rows, scores = np.concatenate([rows, more[new]]), np.concatenate([scores, their[new]])
-        if depth <= len(rows):
+    seen = [set(groups[list(left_out), column].tolist()) if column == 0 else set() for column in range(groups.shape[1])]
+    for block in (*_BLOCKS, index.size):
+        found = index.search(asked.vector, min(block + len(left_out), index.size), 0, allowed)
+        fresh = np.isin(found.rows, [*rows.tolist(), *left_out], invert=True)
+        new = [place for place in np.flatnonzero(fresh).tolist() if _is_new(groups[found.rows[place]].tolist(), seen)]
+        rows, scores = np.concatenate([rows, found.rows[new]]), np.concatenate([scores, found.scores[new]])
+        if depth <= len(rows) or len(found.rows) < block:
             break
     return rows[:depth], scores[:depth]
 
 
-def _find(
-    version: IndexVersion,
-    asked: Asked,
-    target: Medium,
-    wanted: int,
-    allowed: Allowed | None,
-    left_out: Sequence[int],
-) -> tuple[Rows, Floats, float]:
-    """The best ``wanted`` rows by vector less those left out, and what bounds the scores of all others."""
-    found = version.indexes[target].search(asked.vector, wanted, 0, allowed)
-    rows, scores = found.rows, found.scores
-    highest_left = float(scores[-1]) if len(rows) == wanted else -np.inf
-    if len(left_out):
-        kept = np.isin(rows, left_out, invert=True)
-        rows, scores = rows[kept], scores[kept]
-    return rows, scores, highest_left
+def _is_new(groups: list[int], seen: list[set[int]]) -> bool:
+    """Whether none of an item's groups has been seen (a negative one is none); marks them as seen if so."""
+    if any(group in known for group, known in zip(groups, seen, strict=True) if group >= 0):
+        return False
+    for group, known in zip(groups, seen, strict=True):
+        known.add(group)
+    return True
 
 
-def _rank_named(
-    version: IndexVersion,
-    asked: Asked,
-    target: Medium,
-    depth: int,
-    allowed: Allowed | None,
-    left_out: Sequence[int],
-) -> tuple[Rows, Floats]:
-    """The best ``depth`` with names added; the vectors of rows whose names cannot lift them there are not read."""
-    # What lies below the block bounds the vector scores of all that was not found.
-    wanted = max(depth + len(left_out), _FOUND)
-    rows, scores, highest_left = _find(version, asked, target, wanted, allowed, left_out)
-    named_rows, added = _named(version, asked, target, allowed, left_out)
-    if not len(named_rows):
-        return rows[:depth], scores[:depth]
-    places = np.searchsorted(named_rows, rows)
-    places[places == len(named_rows)] = 0
-    has_names = named_rows[places] == rows
-    # Of those without names no more than fill the page.
-    plain = np.flatnonzero(~has_names)[:depth]
-    # The most that each named row can score; of those found, and of all others.
-    at_most = highest_left + added
-    at_most[places[has_names]] = scores[has_names] + added[places[has_names]]
-    reached = np.concatenate([scores[plain], at_most[places[has_names]]])
-    if len(reached) >= depth:
-        least = np.partition(reached, len(reached) - depth)[len(reached) - depth]
-        near = np.flatnonzero(at_most >= least - _ROUNDING * max(1.0, abs(float(least))))
-        named_rows, added = named_rows[near], added[near]
-    # Not a matrix product: its threads would wait for those of the search before, which cost more than the work.
-    # And always from the vectors, so that a row has one score, however deep the search was.
-    products = np.einsum("ij,j->i", version.indexes[target].vectors(named_rows), asked.vector)
-    both = np.concatenate([rows[plain], named_rows])
-    values = np.concatenate([scores[plain], products + added]).astype(np.float32)
-    best = np.lexsort((both, -values))[:depth]
-    return both[best], values[best]
-
-
-def _named(
-    version: IndexVersion, asked: Asked, target: Medium, allowed: Allowed | None, left_out: Sequence[int]
-) -> tuple[Rows, Floats]:
-    """Rows that share names with the query, ascending, and what those add to their scores."""
-    rows, values = version.names.scores(asked.names, target)
-    kept = None if allowed is None else allowed.mask[rows]
-    if len(left_out):
-        others = np.isin(rows, left_out, invert=True)
-        kept = others if kept is None else kept & others
-    if kept is not None:
-        rows, values = rows[kept], values[kept]
-    return rows, np.float32(asked.names_weight) * values
-
-
-def nearest_inputs(version: IndexVersion, asked: Asked, target: Medium, rows: Rows, vectors: Floats) -> Rows:
-    """The number of the input (n,) that each row has its highest score with; ``vectors`` are those of ``rows``."""
+def nearest_inputs(asked: Asked, vectors: Floats) -> Rows:
+    """The number of the input (n,) that each of ``vectors`` (n, dimension) has its highest score with."""
     if len(asked.inputs) == 1:
-        return np.zeros(len(rows), dtype=np.int64)
-    scores = vectors @ asked.inputs.T
-    for number, item in enumerate(asked.named):
-        if item is not None:
-            names = version.names.value(version.names.combine([item]), target, rows)
-            scores[:, number] += np.float32(version.space.names_weight) * names
-    nearest: Rows = scores.argmax(axis=1).astype(np.int64)
+        return np.zeros(len(vectors), dtype=np.int64)
+    nearest: Rows = (vectors @ asked.inputs.T).argmax(axis=1).astype(np.int64)
     return nearest
 
 
@@ -232,16 +144,16 @@ def diversify(version: IndexVersion, target: Medium, rows: Rows, scores: Floats,
     return np.concatenate([np.array(order, dtype=np.int64), np.arange(pool, len(rows))])
 
 
-def _vectors(version: IndexVersion, inputs: Inputs, target: Medium) -> Floats:
+def _vectors(version: IndexVersion, inputs: Inputs) -> Floats:
     """Query vectors (n, dimension) of inputs: films, songs, items without a row, texts."""
     space = version.space
     parts = [
-        space.queries(medium, version.indexes[medium].vectors(list(inputs.rows[medium])), target)
+        space.queries(version.indexes[medium].vectors(list(inputs.rows[medium])))
         for medium in MEDIA
         if inputs.rows[medium]
     ]
-    parts += [space.queries(item.medium, item.vector[None], target) for item in inputs.placed]
-    parts += [space.text_query(embedding, target)[None] for embedding in inputs.texts]
+    parts += [space.queries(item.vector[None]) for item in inputs.placed]
+    parts += [space.text_query(text)[None] for text in inputs.texts]
     if len(parts) == 1:
         return parts[0]
     return np.concatenate(parts) if parts else np.zeros((0, space.dimension), dtype=np.float32)

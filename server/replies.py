@@ -63,6 +63,7 @@ def show_hit(hit: Hit) -> dict[str, Any]:
         "score": hit.score,
         "raw_score": hit.raw_score,
         "based_on": hit.based_on,
+        "soundtrack": hit.heard,
         "reasons": reasons,
     }
     shown.update(show_item(hit.item))
@@ -107,6 +108,7 @@ def show_query(query: Query, unread: Sequence[Sequence[str]] = ()) -> dict[str, 
         "diversity": query.diversity,
         "method": query.method,
         **({"items": _show_items(query, unread)} if query.items else {}),
+        "unique": query.unique,
         **({"facets": True} if query.facets else {}),
         **({"index_version": query.index_version} if query.index_version else {}),
     }
@@ -126,6 +128,10 @@ def show_answer(query: Query, answer: Answer, looked_up: Sequence[LookedUp | Non
         "good_match": answer.good_match,
         "results": [show_hit(hit) for hit in answer.hits],
     }
+    if answer.soundtrack is not None:
+        shown["soundtrack"] = [
+            {"id": known.item.id, "source": known.source, **show_item(known.item)} for known in answer.soundtrack
+        ]
     for item, outcome in zip(shown["query"].get("items", ()), looked_up, strict=False):
         if outcome is not None:
             item["looked_up"] = outcome.show()

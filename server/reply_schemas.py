@@ -28,6 +28,7 @@ class Matched(Ranked):
     """The place of a match and why it has it."""
 
     raw_score: float
+    soundtrack: bool = Field(description="it is a known soundtrack pair with one of the inputs")
     based_on: str | None = Field(description="the input that this is nearest to: an id, text, or item-1 …")
     reasons: list[ReasonReply]
 
@@ -72,10 +73,27 @@ class Judged(Versioned):
     )
 
 
-def _describe_list(name: str, result: Any, base: type[BaseModel] = Versioned) -> type[BaseModel]:
+class Sourced(BaseModel):
+    """Where a known pair is known from."""
+
+    source: Literal["given", "knowledge", "catalogue"] = Field(
+        description="a pair that this index was given, the project's own knowledge, or what the catalogue says"
+    )
+
+
+def _describe_list(
+    name: str, result: Any, base: type[BaseModel] = Versioned, known: Any = None
+) -> type[BaseModel]:
+    facts: dict[str, Any] = {}
+    if known is not None:
+        facts["soundtrack"] = (
+            list[known] | None,
+            Field(default=None, description="known pairs: facts, which play no part in the ranking"),
+        )
     return create_model(
         name,
         __base__=base,
+        **facts,
         query=(dict[str, Any], Field(description="the request as it was understood")),
         total=(int, Field(description="how many there are, on all pages")),
         results=(list[result], ...),
@@ -86,9 +104,11 @@ FoundMovies = _describe_list("FoundMovies", _describe("FoundMovie", Movie, "watc
 FoundTracks = _describe_list("FoundTracks", _describe("FoundTrack", Track, "listen", Ranked))
 _MovieMatch = _describe("MovieMatch", Movie, "watch", Matched)
 _TrackMatch = _describe("TrackMatch", Track, "listen", Matched)
-MovieMatches = _describe_list("MovieMatches", _MovieMatch, Judged)
-TrackMatches = _describe_list("TrackMatches", _TrackMatch, Judged)
-Matches = _describe_list("Matches", _MovieMatch | _TrackMatch, Judged)
+_KnownMovie = _describe("KnownMovie", Movie, "watch", Sourced)
+_KnownTrack = _describe("KnownTrack", Track, "listen", Sourced)
+MovieMatches = _describe_list("MovieMatches", _MovieMatch, Judged, _KnownMovie)
+TrackMatches = _describe_list("TrackMatches", _TrackMatch, Judged, _KnownTrack)
+Matches = _describe_list("Matches", _MovieMatch | _TrackMatch, Judged, _KnownMovie | _KnownTrack)
 
 
 class Relevance(Versioned):

@@ -45,6 +45,10 @@ WithFacets = Annotated[
     bool, Field(description="count what the filters leave by genre, decade and language, on all pages")
 ]
 
+Unique = Annotated[
+    bool, Field(description="one recording of a song, one song of an artist: the best of each; false for all of them")
+]
+
 FILTER_NAMES = tuple(field.name for field in fields(Filters))
 _OPEN = ConfigDict(extra="forbid", allow_inf_nan=False)
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
@@ -124,6 +128,7 @@ class MatchQuery(FilterFields):
     offset: Offset = 0
     explain: bool = Field(default=True, description="say which terms the score is made of")
     facets: WithFacets = False
+    unique: Unique = True
     index_version: Pinned = None
 
     @field_validator("genres", "language", mode="before")
@@ -192,7 +197,7 @@ class WantedBody(BaseModel):
         default=None,
         ge=0,
         le=1,
-        description="0 leans to the hidden, 1 to the known; left out, it plays no part",
+        description="0 leans to the hidden, 1 to the known; left out, there is a mild preference for the known",
     )
     diversity: float = Field(
         default=0.0, ge=0, le=1, description="how much results should differ from each other"
@@ -204,6 +209,10 @@ class WantedBody(BaseModel):
         json_schema_extra={"enum": list(METHODS)},
     )
     facets: WithFacets = False
+    unique: Unique = True
+    soundtrack: bool = Field(
+        default=False, description="tell which items of the target are known to be heard in, or to hold, the given ones"
+    )
     index_version: Pinned = None
 
 
@@ -242,6 +251,8 @@ class SearchBody(WantedBody):
             explain=self.explain,
             method=self.method,
             facets=self.facets,
+            unique=self.unique,
+            soundtrack=self.soundtrack,
             index_version=self.index_version or "",
             diversity=self.diversity,
             dials=Dials(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer import methods
-from indexer.catalogue.records import Medium, Movie, Track
+from indexer.catalogue.records import Medium, Movie, Track, other_medium
 from indexer.errors import QueryError, UnknownItem, UnsupportedQuery, VersionChanged
+from indexer.features.mood_text import Understood
 from indexer.filter_columns import NO_FILTERS, Facets, Filters
 from indexer.index_folder import report_file
 from indexer.index_version import METHODS as METHODS_FOLDER
@@ -23,6 +24,7 @@ from indexer.index_version import IndexVersion, open_version
 from indexer.methods.method import Method
 from indexer.playlists.entries import Entry
 from indexer.playlists.resolving import Resolution, resolve
+from indexer.soundtracks import SOURCES
 from indexer.space import MEDIA, NO_DIALS, Dials
 from indexer.unseen import Placed
 from indexer.unseen_items import UnseenItem, UnseenMovie, UnseenTrack, given_parts
@@ -39,7 +41,7 @@ OnStage = Callable[[str, float], None]
 
 SEGUE = "segue"
 METHODS = (SEGUE, *methods.names())
-#: Below this match score a pair is more likely a random one than a real one.
+#: Below this match score a pair is more likely no good match than one.
 GOOD_MATCH = 0.5
 #: Answers kept in memory: some 25 kB each with their records, where ten hits are on a page, so 13 MB at most as long as
 #: pages are that long.
@@ -58,7 +60,8 @@ class Query:
 
     ``diversity`` 0 … 1: how much results should differ from each other. ``facets``: count what the filters leave.
     ``index_version``: the only version that may answer, any where empty. ``items``: songs and films that the version
-    does not hold, wanted like the others.
+    does not hold, wanted like the others. ``unique``: of each recording and each artist the best alone.
+    ``soundtrack``: tell the known pairs of the items as well.
     """
 
     target: Medium
@@ -78,6 +81,8 @@ class Query:
     facets: bool = False
     index_version: str = ""
     items: tuple[UnseenItem, ...] = ()
+    unique: bool = True
+    soundtrack: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,8 @@ class Hit:
     """One answer. ``score`` is the match score in [0, 1]; the values of ``reasons`` add up to ``raw_score``.
 
     ``based_on``: the id of the input that the hit is nearest to ("text" for the words); without it the score is lower
-    wherever there are several. None from methods other than segue.
+    wherever there are several. None from methods other than segue. ``heard``: it is a known soundtrack pair with one
+    of the inputs.
     """
 
     id: str
@@ -95,6 +101,15 @@ class Hit:
     reasons: tuple[Reason, ...]
     item: Movie | Track
     based_on: str | None = None
+    heard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A known soundtrack pair of an input: the item, and where that is known from (``indexer.soundtracks.SOURCES``)."""
+
+    item: Movie | Track
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +117,8 @@ class Answer:
     """A page of hits; ``total`` counts all rows that could have been returned, ``facets`` by what they are.
 
     ``good_match``: whether the best of all hits, on whatever page, is more likely a real match than a random one.
-    ``unread``: for each of the query's items, the parts that played no part.
+    ``unread``: for each of the query's items, the parts that played no part. ``soundtrack``: known pairs of the items
+    with items of the target, all of them; None where nobody asked.
     """
 
     index_version: str
@@ -111,6 +127,7 @@ class Answer:
     good_match: bool = False
     facets: Facets | None = None
     unread: tuple[tuple[str, ...], ...] = ()
+    soundtrack: tuple[Known, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +150,7 @@ class Search:
         # Through a weak reference: in a circle, a version that is swapped out would keep its memory until the garbage
         # collector stops all threads for it.
         me = weakref.proxy(self)
-        self._embed = lru_cache(maxsize=_CACHED_TEXTS)(lambda text: me._embed_text(text))
+        self._read = lru_cache(maxsize=_CACHED_TEXTS)(lambda text: me._read_text(text))
         self._place = lru_cache(maxsize=_CACHED_ITEMS)(lambda item: me._place_item(item))
         self._method = lru_cache(maxsize=None)(lambda name: me._open_method(name))
 
@@ -237,39 +254,77 @@ class Search:
         avoided = self._gather(query.avoid_movies, query.avoid_tracks, query.avoid_text, "avoid.")
         scope = self._scope(query, wanted, avoided)
         facets = self._count(query.target, scope) if query.facets else None
+        heard = self._heard(wanted, query.target)
+        known = self._know(heard, query.target) if query.soundtrack else None
         if query.method != SEGUE:
-            return self._find_by_method(query, wanted, avoided, scope, facets)
+            return self._find_by_method(query, wanted, avoided, scope, facets, known)
         if not scope.total:
-            return Answer(self.name, 0, (), facets=facets, unread=unread)
-        asked = ask(self._version, wanted, avoided, query.dials, query.target)
+            return Answer(self.name, 0, (), facets=facets, unread=unread, soundtrack=known)
+        asked = ask(self._version, wanted, avoided, query.dials)
         prepared = self._report("prepare", started)
+        total = scope.total
+        if query.unique:
+            total = self._count_distinct(query.target, scope)
         depth = min(query.offset + query.limit, scope.total)
         if query.diversity > 0:
             depth = min(max(depth, DIVERSE_POOL), scope.total)
-        rows, raw = rank(self._version, asked, query.target, depth, scope.allowed, scope.left_out)
-        scores = self._version.space.curve_for(query.target).apply(raw)
+        rows, raw = rank(
+            self._version, asked, query.target, depth, scope.allowed, scope.left_out, query.unique
+        )
+        scores = self._version.space.curve_for(wanted.source, query.target).apply(raw)
+        if query.text:
+            scores = scores * wanted.texts[0].sense
         good = bool(len(scores)) and float(scores[0]) >= GOOD_MATCH
         places = diversify(self._version, query.target, rows, raw, query.diversity)
         places = places[query.offset : query.offset + query.limit]
         ranked = self._report("rank", prepared)
         found = rows[places]
         items = self._items(query.target, found.tolist())
-        page = Page(found, self._version.indexes[query.target].vectors(found.tolist()), items)
+        page = Page(found, self._version.indexes[query.target].vectors(found.tolist()))
         reasons: Sequence[tuple[Reason, ...]] = [()] * len(items)
         if query.explain:
-            words = query.text.casefold().replace(",", " ").split()
-            reasons = self._explainer.explain(asked, wanted, words, query.target, page)
-        nearest = nearest_inputs(self._version, asked, query.target, found, page.vectors)
-        based_on = self._name_inputs(wanted, nearest)
+            reasons = self._explainer.explain(asked, wanted, query.target, page)
+        based_on = self._name_inputs(wanted, nearest_inputs(asked, page.vectors))
         hits = tuple(
-            Hit(item.id, rank, score, raw_score, why, item, near)
-            for rank, (item, score, raw_score, why, near) in enumerate(
-                zip(items, scores[places].tolist(), raw[places].tolist(), reasons, based_on, strict=True),
+            Hit(item.id, rank, score, raw_score, why, item, near, row in heard)
+            for rank, (item, score, raw_score, why, near, row) in enumerate(
+                zip(
+                    items, scores[places].tolist(), raw[places].tolist(), reasons, based_on, found.tolist(),
+                    strict=True,
+                ),  # fmt: skip
                 start=query.offset + 1,
             )
         )
         self._report("explain", ranked)
-        return Answer(self.name, scope.total, hits, good, facets, unread)
+        return Answer(self.name, total, hits, good, facets, unread, known)
+
+    def _heard(self, wanted: Inputs, target: Medium) -> dict[int, str]:
+        """Rows of ``target`` that are known soundtrack pairs of the items that are wanted → where that is known from."""
+        other = other_medium(target)
+        return {
+            fact.row: fact.source
+            for row in wanted.rows[other]
+            for fact in reversed(self._version.soundtracks.of(other, row))
+        }
+
+    def _know(self, heard: Mapping[int, str], target: Medium) -> tuple[Known, ...]:
+        """Known pairs to show, the surest and best known first, one recording of a song."""
+        fame = self._version.filters[target].fame
+        rows = sorted(heard, key=lambda row: (SOURCES.index(heard[row]), -fame[row], row))
+        recordings = self._version.groups[target][rows, 0].tolist() if rows else []
+        first = dict(zip(reversed(recordings), reversed(rows), strict=True))
+        rows = [row for row, recording in zip(rows, recordings, strict=True) if first[recording] == row]
+        return tuple(Known(item, heard[row]) for row, item in zip(rows, self._items(target, rows), strict=True))
+
+    def _count_distinct(self, target: Medium, scope: _Scope) -> int:
+        """How many items there are, of each artist the best alone."""
+        groups = self._version.groups[target]
+        column = groups[:, 1] if (groups[:, 1] >= 0).any() else groups[:, 0]
+        if scope.allowed is None and not scope.left_out:
+            kept = column
+        else:
+            kept = column[self._mask_of(target, scope)]
+        return len(np.unique(kept[kept >= 0])) + int((kept < 0).sum())
 
     def _report(self, stage: str, started: float) -> float:
         now = time.perf_counter()
@@ -285,7 +340,13 @@ class Search:
         return [names[number] for number in numbers.tolist()]
 
     def _find_by_method(
-        self, query: Query, wanted: Inputs, avoided: Inputs, scope: _Scope, facets: Facets | None
+        self,
+        query: Query,
+        wanted: Inputs,
+        avoided: Inputs,
+        scope: _Scope,
+        facets: Facets | None,
+        known: tuple[Known, ...] | None,
     ) -> Answer:
         """Rank by another method. Its match score is the share of the gallery that scores lower."""
         for field, given in (
@@ -320,7 +381,7 @@ class Search:
             )
         )
         # Scores of other methods are not calibrated, so nothing is claimed of them beyond there being hits.
-        return Answer(self.name, scope.total, hits, bool(scope.total), facets)
+        return Answer(self.name, scope.total, hits, bool(scope.total), facets, soundtrack=known)
 
     def _open_method(self, name: str) -> Method:
         held = self.manifest["methods"].get(name, {"missing": "it was built without --methods"})
@@ -334,9 +395,8 @@ class Search:
         store = self._version.store
         return store.movies(rows) if medium == "movies" else store.tracks(rows)
 
-    def _embed_text(self, text: str) -> Floats:
-        embedding: Floats = self._version.encoder.encode([text])[0]
-        return embedding
+    def _read_text(self, text: str) -> Understood:
+        return self._version.space.readers.text.understand(text, self._version.encoder.encode)
 
     def _place_items(self, query: Query) -> tuple[Placed, ...]:
         placed = []
@@ -369,7 +429,7 @@ class Search:
                 rows[medium] = list(dict.fromkeys(self._version.store.rows(medium, list(ids))))
             except UnknownItem as error:
                 raise UnknownItem(str(error), f"{prefix}{medium}") from error
-        return Inputs(rows, (self._embed(text.strip()),) if text.strip() else ())
+        return Inputs(rows, (self._read(text.strip()),) if text.strip() else ())
 
     def _scope(self, query: Query, wanted: Inputs, avoided: Inputs) -> _Scope:
         columns = self._version.filters[query.target]

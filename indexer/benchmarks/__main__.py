@@ -1,4 +1,4 @@
-"""The benchmarks' command line: ``python -m indexer.benchmarks encode · ladder · search · scale · filters``."""
+"""The benchmarks' command line: ``python -m indexer.benchmarks encode · search · scale · filters``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from indexer.errors import SegueError
 #: Name → (module with ``add_arguments`` and ``run``, help). Imported when asked for: each needs other libraries.
 _BENCHMARKS = {
     "encode": ("indexer.benchmarks.encode", "text encoder against sentence-transformers: speed and parity"),
-    "ladder": ("indexer.benchmarks.ladder", "what each block of the space adds on known pairs"),
     "search": (
         "indexer.benchmarks.search",
         "vector search beside FAISS, hnswlib, Qdrant, Chroma and USearch",
@@ -26,10 +25,7 @@ _BENCHMARKS = {
     "filters": ("indexer.benchmarks.filters", "recall of filtered searches against exact ones"),
     "playlists": ("indexer.benchmarks.playlists", "lines of playlists found, and taken for another song"),
     "mel": ("indexer.benchmarks.mel", "the mel CNN on clips made by code: variance explained"),
-    "unseen": ("indexer.benchmarks.unseen", "songs that are not in the catalogue beside indexed ones"),
-    "texts": ("indexer.benchmarks.texts", "what VADER's positivity of texts adds to moods"),
     "sound": ("indexer.benchmarks.sound", "audio features estimated of clips whose answer is known"),
-    "pictures": ("indexer.benchmarks.pictures", "posters: speed, what their vectors tell, what they add"),
     "map": ("indexer.benchmarks.map", "the map of a built version: seconds, and what of the space it keeps"),
     "fetch": ("indexer.benchmarks.fetch", "fetching data sets from loopback: MB a second, CPU, memory"),
     "ray": ("indexer.benchmarks.ray", "encoding on Ray beside the build's own process: overhead, same bytes"),

@@ -121,11 +121,9 @@ class Segue(Contender):
         self._plan = IndexPlan(
             {
                 str(source): version.space.queries(
-                    source,
                     version.indexes[source].vectors(
                         random.permutation(version.indexes[source].size)[:_PLAN_QUERIES]
-                    ),
-                    self.material.medium,
+                    )
                 )
                 for source in MEDIA
             }

@@ -129,7 +129,7 @@ def kept_share(
     shares = []
     depth = min(_ON_MAP, len(places[target]) - 1)
     for chunk in np.array_split(rows, max(1, len(rows) // 250)):
-        asked = version.space.queries(source, vectors[source][chunk], target)
+        asked = version.space.queries(vectors[source][chunk])
         scores = asked @ vectors[target].T
         away = _squares(places[source][chunk], places[target])
         if source == target:

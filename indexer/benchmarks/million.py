@@ -150,7 +150,7 @@ def _run_stages(options: argparse.Namespace, sizes: MadeSizes, scratch: Path) ->
         stage("prepare", million_stages.prepare, million)
         stage("store", million_stages.store, million)
         stage("filters", million_stages.filters, million)
-        stage("names", million_stages.names, million)
+        stage("unseen", million_stages.unseen, million)
         kinds = {}
         for medium in MEDIA:
             file = folder / index_file(medium)

@@ -21,6 +21,7 @@ from indexer.benchmarks.made_films import MadeFilms
 from indexer.catalogue.records import MOVIE_COLUMNS, TRACK_COLUMNS, Medium
 from indexer.features.columns import tabulate_movies, tabulate_tracks
 from indexer.index_version import IndexVersion
+from indexer.soundtracks import Soundtracks
 
 Floats = npt.NDArray[np.float32]
 
@@ -125,22 +126,25 @@ def read_vectors(scratch: Path, medium: Medium, mapped: bool = False) -> Floats:
 
 
 def write_moods(version: IndexVersion, sizes: MadeSizes, folder: Path) -> None:
-    """Write the moods of every item, a copy's a little off, and the emotions of songs where there are any."""
+    """Write the moods of every item, a copy's a little off, their words, and groups of one each."""
     random = np.random.default_rng(sizes.seed)
     for medium, moods in version.moods.items():
         made = np.resize(moods, (sizes.of(medium), 2)).astype(np.float32)
         made += random.normal(0.0, 0.02, made.shape).astype(np.float32)
         np.save(folder / versions.mood_file(medium), np.clip(made, 0, 1), allow_pickle=False)
-    if (version.folder / versions.EMOTIONS).is_file():
-        emotions = np.load(version.folder / versions.EMOTIONS, allow_pickle=False)
-        np.save(folder / versions.EMOTIONS, np.resize(emotions, (sizes.tracks, 2)), allow_pickle=False)
+        words = version.words[medium]
+        made_words = np.resize(words, (sizes.of(medium), words.shape[1]))
+        np.save(folder / versions.words_file(medium), made_words, allow_pickle=False)
+        rows = np.arange(sizes.of(medium), dtype=np.int32)
+        groups = np.stack([rows, np.full(len(rows), -1, dtype=np.int32)], axis=1)
+        np.save(folder / versions.groups_file(medium), groups, allow_pickle=False)
 
 
 def write_pairs(version: IndexVersion, sizes: MadeSizes, folder: Path) -> None:
     """Write the known pairs of the real items, which are the first of the made ones; those beyond them are left out."""
-    pairs = version.pairs
-    there = (pairs[:, 0] < sizes.movies) & (pairs[:, 1] < sizes.tracks)
-    np.save(folder / versions.PAIRS, pairs[there], allow_pickle=False)
+    facts = version.soundtracks.facts
+    there = (facts[:, 0] < sizes.movies) & (facts[:, 1] < sizes.tracks)
+    Soundtracks(facts[there]).write(folder)
 
 
 def write_texts(version: IndexVersion, sizes: MadeSizes, folder: Path) -> dict[str, Any]:

@@ -37,15 +37,11 @@ from indexer.benchmarks.million_data import (
 from indexer.benchmarks.million_index import build_trial, search_trial, sum_up
 from indexer.catalogue.records import Medium, other_medium
 from indexer.catalogue_store import write_store
-from indexer.features.names import weigh_names
 from indexer.filter_columns import FilterColumns
-from indexer.item_readers import ItemReaders
 from indexer.map_layout import lay_out
-from indexer.parameters import read_parameters
 from indexer.query_sample import pick_texts, sample_queries
 from indexer.space import MEDIA
-from indexer.sparse_index import SparseIndex
-from indexer.unseen import READERS, write_unseen
+from indexer.unseen import write_unseen
 from indexer.vector_index import open_index
 
 Floats = npt.NDArray[np.float32]
@@ -82,7 +78,7 @@ class Clock:
 
 
 def prepare(million: Million) -> dict[str, Any]:
-    """Make the tables, vectors, moods and texts, and copy what does not grow: space, encoder, known pairs."""
+    """Make the tables, vectors, moods and texts, and copy what does not grow: space, encoder, known soundtracks."""
     clock = Clock()
     version = versions.open_version(million.real)
     with clock.part("tables"):
@@ -119,24 +115,12 @@ def filters(million: Million) -> dict[str, Any]:
     return {"seconds": clock.seconds, "size_bytes": _size(million.folder, "*_filters/*")}
 
 
-def names(million: Million) -> dict[str, Any]:
-    """Weigh and index the names that films and songs share, and write what places unseen items."""
-    clock, tables = Clock(), _read_tables(million)
-    real = _real_folder(million) / versions.UNSEEN
-    with clock.part("weigh"):
-        terms, weights = weigh_names(tables["movies"], tables["tracks"])
-    with clock.part("index"):
-        SparseIndex.build(terms).write(million.folder / versions.NAMES)
-    if real.is_dir():  # older versions have none
-        readers = read_parameters(ItemReaders, real / READERS)
-        with clock.part("unseen"):
-            write_unseen(million.folder / versions.UNSEEN, readers, weights, tables["tracks"])
-    return {
-        "seconds": clock.seconds,
-        "terms": len(terms.terms),
-        "size_bytes": _size(million.folder, f"{versions.NAMES}/*")
-        + _size(million.folder, f"{versions.UNSEEN}/**/*"),
-    }
+def unseen(million: Million) -> dict[str, Any]:
+    """Write what places items that are not in the catalogue."""
+    clock = Clock()
+    with clock.part("unseen"):
+        write_unseen(million.folder / versions.UNSEEN, _read_table(million, "tracks"))
+    return {"seconds": clock.seconds, "size_bytes": _size(million.folder, f"{versions.UNSEEN}/**/*")}
 
 
 def index(million: Million, medium: Medium, kind: str, file: Path) -> dict[str, Any]:
@@ -220,11 +204,11 @@ def seal(million: Million, kinds: Mapping[str, Any]) -> dict[str, Any]:
     sizes = million.sizes
     manifest = {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "counts": {medium: sizes.of(medium) for medium in MEDIA} | {"soundtracks": len(version.pairs)},
+        "counts": {medium: sizes.of(medium) for medium in MEDIA} | {"soundtracks": len(version.soundtracks.facts)},
         "index": dict(kinds),
         "made_up": f"the items of {version.name} over and over, noise {sizes.noise:g}, seed {sizes.seed}",
         "methods": {},
-        **{name: version.manifest[name] for name in ("dimension", "metric", "encoder", "mood_bounds")},
+        **{name: version.manifest[name] for name in ("dimension", "metric", "encoder")},
     }
     version.close()
     files = [path.stat().st_size for path in million.folder.rglob("*") if path.is_file()]

@@ -67,7 +67,7 @@ def sample(
     for source in MEDIA:
         count = queries // 2 if source == medium else queries - queries // 2
         rows = np.sort(random.permutation(version.indexes[source].size)[:count])
-        asked.append(version.space.queries(source, version.indexes[source].vectors(rows.tolist()), medium))
+        asked.append(version.space.queries(version.indexes[source].vectors(rows.tolist())))
         own.append(rows if source == medium else np.full(len(rows), -1, np.int64))
     mixed = random.permutation(sum(len(part) for part in asked))
     vectors = all_vectors(version, medium, size)

@@ -17,7 +17,6 @@ from indexer.errors import SegueError
 
 #: Files that teach or fit something, by setting, and what each is for.
 LEARNING_FILES = {
-    "weak_soundtracks": "less sure pairs, to learn from with less trust: columns tmdb_id, track_id",
     "song_emotions": "valence and arousal of songs, standardised: columns track_id, valence, arousal",
     "emotion_words": "emotion words of songs: columns track_id, valence, arousal (0 to 1), emotion_tags",
     "movie_tags": "people's tags of films, to learn what words mean: columns tmdb_id, tag",

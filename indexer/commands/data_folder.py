@@ -13,7 +13,6 @@ DATA_FILES = {
     "movies": "movies_19k.csv",
     "tracks": "tracks_82k.csv",
     "soundtracks": "soundtracks.csv",
-    "weak_soundtracks": "soundtracks_weak.csv",
     "song_emotions": "song_emotion_deezer.csv",
     "emotion_words": "song_emotion_tags.csv",
     "movie_tags": "movie_tags_movielens.csv",

@@ -10,13 +10,12 @@ from indexer.catalogue.records import Medium, other_medium
 from indexer.explore.statistics import Floats, Plain, as_plain, missing
 from indexer.index_version import IndexVersion
 from indexer.metrics import ClusterBootstrap
+from indexer.soundtracks import SOURCES
 from indexer.space import MEDIA
-from indexer.title_lookup import make_key
 
 #: Random items that each known answer is set beside.
 RANDOM_A_PAIR = 20
 LEAST_PAIRS = 10
-_NAMES = "names"
 _LEARNED = "learned"
 
 Rows = npt.NDArray[np.int64]
@@ -25,14 +24,14 @@ Rows = npt.NDArray[np.int64]
 def link_facts(version: IndexVersion, pairs: pd.DataFrame, draws: int, seed: int) -> Plain:
     """Mean terms of the score in known pairs against random ones, by the medium that is searched.
 
-    ``pairs`` (columns tmdb_id, track_id; may be empty) are told apart from those that the version learned from: only
-    pairs of films and artists it never saw show what it carries to others. A block's share is its part of the mean
+    ``pairs`` (columns tmdb_id, track_id; may be empty) are told apart from those that the version was given: only
+    the others show what it carries. A block's share is its part of the mean
     score that known pairs have above random ones; shares sum to 1, and one below 0 works against the link.
     ``leads``: share of pairs in which the block stands furthest above random. Intervals draw whole films (``draws``).
     """
     space = version.space
     filled = [place for place, block in enumerate(space.blocks) if block.stop > block.start]
-    sets = {"learned": version.pairs, "unseen": _unseen(version, pairs)}
+    sets = {"learned": _given(version), "unseen": _others(version, pairs)}
     facts: Plain = {
         "version": version.name,
         "movies": version.indexes["movies"].size,
@@ -42,7 +41,7 @@ def link_facts(version: IndexVersion, pairs: pd.DataFrame, draws: int, seed: int
         ],
         "random_a_pair": RANDOM_A_PAIR,
         "weights": dict(space.weights),
-        "blocks": [space.blocks[place].name for place in filled] + [_NAMES],
+        "blocks": [space.blocks[place].name for place in filled],
         "sets": {},
     }
     for name, rows in sets.items():
@@ -58,29 +57,27 @@ def link_facts(version: IndexVersion, pairs: pd.DataFrame, draws: int, seed: int
     return facts
 
 
-def _unseen(version: IndexVersion, pairs: pd.DataFrame) -> Rows:
-    """Rows (p, 2) of the pairs whose film and artists the version did not learn from, each pair once."""
-    training = version.manifest.get("training") or {}
-    films, artists = set(training.get("movies", ())), set(training.get("artists", ()))
-    new = [
-        (film, track)
-        for film, track in zip(pairs["tmdb_id"], pairs["track_id"], strict=True)
-        if film not in films
-    ]
-    if not new:
-        return np.empty((0, 2), dtype=np.int64)
+def _given(version: IndexVersion) -> Rows:
+    """Rows (p, 2) of the pairs that the version was given, and drew together."""
+    facts = version.soundtracks.facts
+    given: Rows = facts[facts[:, 2] == SOURCES.index("given"), :2].astype(np.int64)
+    return given
+
+
+def _others(version: IndexVersion, pairs: pd.DataFrame) -> Rows:
+    """Rows (p, 2) of the pairs that the version was not given, each once."""
     store = version.store
     place = {m: {id: row for row, id in enumerate(store.ids(m, range(store.count(m))))} for m in MEDIA}
+    given = set(map(tuple, _given(version).tolist()))
     found = sorted(
         {
             (place["movies"][film], place["tracks"][track])
-            for film, track in new
+            for film, track in zip(pairs["tmdb_id"], pairs["track_id"], strict=True)
             if film in place["movies"] and track in place["tracks"]
         }
+        - given
     )
-    casts = [{make_key(name) for name in track.artists} for track in store.tracks([row for _, row in found])]
-    kept = [pair for pair, cast in zip(found, casts, strict=True) if not cast & artists]
-    return np.array(kept, dtype=np.int64).reshape(-1, 2)
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
 
 
 def _terms(
@@ -94,14 +91,8 @@ def _terms(
     known, random = [], []
     for asked_row, row in zip(rows[source].tolist(), rows[target].tolist(), strict=True):
         others: Rows = np.append(np.int64(row), rng.integers(0, index.size, RANDOM_A_PAIR)).astype(np.int64)
-        asked = space.queries(source, version.indexes[source].vectors([asked_row]), target)[0]
-        shared = version.names.value(version.names.combine([(source, asked_row)]), target, others)
-        terms = np.column_stack(
-            [
-                space.terms(asked, index.vectors(others))[:, filled],
-                space.names_weight * shared.astype(np.float64),
-            ]
-        )
+        asked = space.queries(version.indexes[source].vectors([asked_row]))[0]
+        terms = space.terms(asked, index.vectors(others))[:, filled]
         known.append(terms[0])
         random.append(terms[1:].mean(axis=0))
     return np.array(known), np.array(random)

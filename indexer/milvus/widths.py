@@ -54,7 +54,7 @@ def _sample(version: IndexVersion, medium: Medium, seed: int) -> Floats:
     for source in (medium, other_medium(medium)):
         index = version.indexes[source]
         rows = np.sort(random.choice(index.size, min(QUERIES // 2, index.size), replace=False))
-        asked.append(version.space.queries(source, index.vectors(rows), medium))
+        asked.append(version.space.queries(index.vectors(rows)))
     return np.concatenate(asked)
 
 

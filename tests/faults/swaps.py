@@ -89,7 +89,7 @@ def _two_versions(made: Path, copy: Path, indexes: Path | None) -> list[str]:
         small = start_warm(made)
         small.copy_whole(copy)
         first = index_folder.current_name(copy)
-        other = replace(small.config(copy), text_weight=0.5, themes_weight=0.5, publish=False)
+        other = replace(small.config(copy), moods_weight=0.5, music_weight=0.5, publish=False)
         return [first, str(run_child(lambda: {"name": build(other)}).value["name"])]
     name = index_folder.current_name(indexes)
     link_twin(indexes, name, copy)

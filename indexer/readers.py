@@ -1,0 +1,69 @@
+"""What reads films, songs and texts into the blocks of a vector: parameters fitted to the knowledge, carried with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.alignment import Alignment
+from indexer.catalogue.records import Medium
+from indexer.features.blocks import BLOCKS, BlockScale
+from indexer.features.mood_text import TextReader
+from indexer.features.profiles import Described, Predictor
+from indexer.knowledge.vocabulary import FOLDER
+from indexer.normalisation import unit
+from indexer.parameters import read_parameters
+from indexer.score_curve import ScoreCurve
+
+Floats = npt.NDArray[np.float32]
+
+#: Where the carried parameters lie.
+CARRIED = FOLDER / "parameters"
+#: What each block weighs among the features that the alignment reads.
+_FEATURE_WEIGHTS = {"moods": 1.0, "music": 1.0, "scenes": 1.0, "era": 0.6, "feeling": 0.6, "meaning": 1.0}
+
+
+@dataclass(frozen=True)
+class Readers:
+    """``films``, ``songs``: predict profiles; ``text`` reads texts; ``scale`` makes blocks; ``alignment`` aligns them.
+
+    ``text_map`` (d, k) float16: from the features of a text to the learned space.
+    """
+
+    films: Predictor
+    songs: Predictor
+    text: TextReader
+    scale: BlockScale
+    alignment: Alignment
+    text_map: npt.NDArray[np.float16]
+
+    def blocks(self, medium: Medium, described: Described) -> dict[str, Floats]:
+        """All blocks (n, size) of films or songs that are read from what is known of them, by name."""
+        blocks = self.scale.blocks(medium, described)
+        return {**blocks, "learned": self.alignment.project(medium, join_blocks(blocks))}
+
+    def text_blocks(self, profiles: Floats, meanings: Floats) -> dict[str, Floats]:
+        """All blocks (n, size) of texts."""
+        blocks = self.scale.blocks_around(self.text.mean, profiles, meanings)
+        return {**blocks, "learned": unit(join_blocks(blocks) @ self.text_map.astype(np.float32))}
+
+
+def join_blocks(blocks: dict[str, Floats]) -> Floats:
+    """The features (n, d) that the alignment reads."""
+    return np.concatenate([np.float32(_FEATURE_WEIGHTS[name]) * blocks[name] for name in BLOCKS], axis=1)
+
+
+@cache
+def carried() -> Readers:
+    """The parameters that the project carries, read once."""
+    return read_parameters(Readers, CARRIED)
+
+
+def carried_curves() -> dict[tuple[str, Medium], ScoreCurve]:
+    """The score curves that the project carries: who asks and who answers → curve."""
+    plain = json.loads((FOLDER / "score_curves.json").read_text(encoding="utf-8"))
+    return {(source, target): ScoreCurve.from_dict(curve) for source, target, curve in plain}
