@@ -51,41 +51,70 @@ class Alignment:
         seed: int = 0,
     ) -> Alignment:
         """Fit to ``pairs`` (p, 2) of film and song rows of ``features``, each of which counts by ``weights`` (p,)."""
-        rng = np.random.default_rng(seed)
-        width = features["movies"].shape[1]
         start = _start(features, dimension)
-        maps = {"movies": start.copy(), "tracks": start.copy()}
-        moments = {medium: (np.zeros_like(start), np.zeros_like(start)) for medium in maps}
-        often = [np.log(np.bincount(pairs[:, side])[pairs[:, side]] / len(pairs)) for side in (0, 1)]
-        step = 0
-        steps = _EPOCHS * max(1, len(pairs) // _BATCH)
-        for _ in range(_EPOCHS):
-            order = rng.permutation(len(pairs))
-            for first in range(0, len(order) - min(_BATCH, len(order)) + 1, _BATCH):
-                some = order[first : first + _BATCH]
-                step += 1
-                slopes = _slopes(maps, features, pairs[some], weights[some], [log[some] for log in often])
-                rate = _STEP * (1.0 - step / (steps + 1))
-                for medium, slope in slopes.items():
-                    slope += _DECAY * (maps[medium] - start) / width
-                    mean, square = moments[medium]
-                    mean += 0.1 * (slope - mean)
-                    square += 0.001 * (slope * slope - square)
-                    corrected = np.sqrt(square / (1 - 0.999**step)) + 1e-8
-                    maps[medium] -= rate * (mean / (1 - 0.9**step)) / corrected
+        maps = _contrast(
+            {"movies": start, "tracks": start}, features, pairs, weights, ("movies", "tracks"), seed
+        )
         return cls(maps["movies"].astype(np.float16), maps["tracks"].astype(np.float16))
+
+
+def fit_text_map(
+    texts: Floats, start: Floats, works: Floats, pairs: Rows, weights: Floats, seed: int = 0
+) -> Floats:
+    """A map (d, k) of features of texts (n, d) to where the works (m, k) lie that suit them.
+
+    ``start`` (d, k) is where the fit begins; ``pairs`` (p, 2): rows of ``works`` and of ``texts``.
+    """
+    same = np.eye(works.shape[1], dtype=np.float32)
+    features: dict[Medium, Floats] = {"movies": works, "tracks": texts}
+    return _contrast({"movies": same, "tracks": start}, features, pairs, weights, ("tracks",), seed)["tracks"]
+
+
+def _contrast(
+    starts: Mapping[Medium, Floats],
+    features: Mapping[Medium, Floats],
+    pairs: Rows,
+    weights: Floats,
+    moving: tuple[Medium, ...],
+    seed: int,
+) -> dict[Medium, Floats]:
+    """Maps fitted by contrast from ``starts``; only those of ``moving`` move."""
+    rng = np.random.default_rng(seed)
+    maps: dict[Medium, Floats] = {medium: start.copy() for medium, start in starts.items()}
+    moments = {medium: (np.zeros_like(maps[medium]), np.zeros_like(maps[medium])) for medium in moving}
+    often = [np.log(np.bincount(pairs[:, side])[pairs[:, side]] / len(pairs)) for side in (0, 1)]
+    step = 0
+    steps = _EPOCHS * max(1, len(pairs) // _BATCH)
+    for _ in range(_EPOCHS):
+        order = rng.permutation(len(pairs))
+        for first in range(0, len(order) - min(_BATCH, len(order)) + 1, _BATCH):
+            some = order[first : first + _BATCH]
+            step += 1
+            slopes = _slopes(maps, features, pairs[some], weights[some], [log[some] for log in often])
+            rate = _STEP * (1.0 - step / (steps + 1))
+            for medium in moving:
+                slope = slopes[medium]
+                slope += _DECAY * (maps[medium] - starts[medium]) / len(slope)
+                mean, square = moments[medium]
+                mean += 0.1 * (slope - mean)
+                square += 0.001 * (slope * slope - square)
+                corrected = np.sqrt(square / (1 - 0.999**step)) + 1e-8
+                maps[medium] -= rate * (mean / (1 - 0.9**step)) / corrected
+    return maps
 
 
 def _start(features: Mapping[Medium, Floats], dimension: int) -> Floats:
     """The strongest directions of both media together (d, k), the same for both."""
-    both = np.concatenate([rows[:: max(1, len(rows) // 20_000)] for rows in features.values()]).astype(np.float64)
+    both = np.concatenate([rows[:: max(1, len(rows) // 20_000)] for rows in features.values()]).astype(
+        np.float64
+    )
     values, directions = np.linalg.eigh(both.T @ both / len(both))
     order = np.argsort(-values)[:dimension]
     return (directions[:, order] / np.sqrt(np.sqrt(values[order] + 1e-6))).astype(np.float32)
 
 
 def _slopes(
-    maps: Mapping[str, Floats],
+    maps: Mapping[Medium, Floats],
     features: Mapping[Medium, Floats],
     pairs: Rows,
     weights: Floats,

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from indexer.alignment import Alignment
+from indexer.alignment import Alignment, fit_text_map
 from indexer.catalogue.records import Medium
 from indexer.feel_pairs import find_feel_pairs
 from indexer.features.blocks import BlockScale
@@ -25,7 +25,7 @@ from indexer.features.ridge import LowRankRidge
 from indexer.knowledge import tables
 from indexer.knowledge.vocabulary import vocabulary
 from indexer.normalisation import unit
-from indexer.readers import Readers, join_blocks
+from indexer.readers import KnownTexts, Readers, join_blocks
 from indexer.title_lookup import make_key
 
 Floats = npt.NDArray[np.float32]
@@ -67,7 +67,9 @@ def fit_readers(movies: pd.DataFrame, tracks: pd.DataFrame, encode: EncodeTexts,
         _SONG_RIDGE,
     )
     for name, features in (("songs", parts.features()), ("songs_of_unknown_artists", parts.features(True))):
-        figures[name] = _check(song_model, features, song_known, songs, lambda key: is_kept_out(key.artist), encode)
+        figures[name] = _check(
+            song_model, features, song_known, songs, lambda key: is_kept_out(key.artist), encode
+        )
     described: dict[Medium, Described] = {
         "movies": Predictor(film_model).join(film_features, film_known, films, encode),
         "tracks": Predictor(song_model).join(parts.features(), song_known, songs, encode),
@@ -80,8 +82,10 @@ def fit_readers(movies: pd.DataFrame, tracks: pd.DataFrame, encode: EncodeTexts,
     figures["pairs"] = {"fitted": int(fitted.sum()), "kept_out": int((~fitted).sum())} | _check_pairs(
         alignment, joined, pairs.rows[~fitted]
     )
-    text, text_map = _fit_texts(scale, alignment, joined, movies, tracks, encode)
-    return Fit(Readers(Predictor(film_model), Predictor(song_model), text, scale, alignment, text_map), figures)
+    text, text_map, known_texts = _fit_texts(scale, alignment, joined, movies, tracks, encode, seed)
+    return Fit(
+        Readers(Predictor(film_model), Predictor(song_model), text, scale, alignment, text_map, known_texts), figures
+    )
 
 
 def _fit_profiles(
@@ -106,7 +110,9 @@ def _fit_profiles(
 
 
 def _wanted(written: tables.Profiles[Any], about: Sequence[int], encode: EncodeTexts) -> Floats:
-    return np.concatenate([written.values[list(about)], encode([written.phrases[row] for row in about])], axis=1)
+    return np.concatenate(
+        [written.values[list(about)], encode([written.phrases[row] for row in about])], axis=1
+    )
 
 
 def _check(
@@ -134,7 +140,9 @@ def _check(
     return figures
 
 
-def _fit_pairs(pairs: npt.NDArray[np.int64], movies: pd.DataFrame, tracks: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def _fit_pairs(
+    pairs: npt.NDArray[np.int64], movies: pd.DataFrame, tracks: pd.DataFrame
+) -> npt.NDArray[np.bool_]:
     """Which pairs (n,) bool are fitted to: those neither of whose sides is kept out."""
     films = [
         is_kept_out(tables.FilmKey(make_key(str(title)), int(year) if year == year else 0))
@@ -172,7 +180,8 @@ def _fit_texts(
     movies: pd.DataFrame,
     tracks: pd.DataFrame,
     encode: EncodeTexts,
-) -> tuple[TextReader, npt.NDArray[np.float16]]:
+    seed: int,
+) -> tuple[TextReader, npt.NDArray[np.float16], KnownTexts]:
     """The reader of texts, from phrases and mood texts with their profiles; and its map into the learned space."""
     texts: list[str] = []
     profiles, weights = [], []
@@ -197,22 +206,29 @@ def _fit_texts(
     tracks_at = alignment.project("tracks", features["tracks"])
     phrases = dict(zip(tables.films().keys, tables.films().phrases, strict=True))
     heard = dict(zip(tables.songs().keys, tables.songs().phrases, strict=True))
+    works = np.concatenate([movies_at[list(films.values())], tracks_at[list(songs.values())]])
+    place: dict[Any, int] = {key: row for row, key in enumerate([*films, *songs])}
     asked = [phrases[key] for key in films] + [heard[key] for key in songs]
-    targets = [movies_at[row] for row in films.values()] + [tracks_at[row] for row in songs.values()]
+    pairs = [(row, row) for row in range(len(asked))]
     shares = [1.0] * len(asked)
+    recalled, lie = [], []
     for mood in moods:
-        suited = [movies_at[films[key]] for key in mood.films if key in films]
-        suited += [tracks_at[songs[key]] for key in mood.songs if key in songs]
+        suited = [place[key] for key in (*mood.films, *mood.songs) if key in place]
+        pairs += [(row, len(asked)) for row in suited]
+        shares += [_MOOD_TEXT] * len(suited)
         if suited:
-            asked.append(mood.text)
-            targets.append(np.mean(suited, axis=0))
-            shares.append(_MOOD_TEXT)
+            recalled.append(mood.text)
+            lie.append(works[suited].mean(axis=0))
+        asked.append(mood.text)
+    known = KnownTexts(
+        encode(recalled).astype(np.float16),
+        np.array(lie, dtype=np.float16).reshape(len(recalled), works.shape[1]),
+    )
     about = encode(asked)
-    blocks = join_blocks(scale.blocks_around(mean, reader.profiles(about), about)).astype(np.float64)
-    share = (np.array(shares) / np.sum(shares))[:, None]
-    gram = (blocks * share).T @ blocks
-    gram += 0.5 * np.trace(gram) / len(gram) * np.eye(len(gram))
-    return reader, np.linalg.solve(gram, (blocks * share).T @ np.stack(targets)).astype(np.float16)
+    blocks = join_blocks(scale.blocks_around(mean, reader.profiles(about), about))
+    start = (alignment.movies.astype(np.float32) + alignment.tracks.astype(np.float32)) / 2.0
+    rows, weight = np.array(pairs, dtype=np.int64), np.array(shares, dtype=np.float32)
+    return reader, fit_text_map(blocks, start, works, rows, weight, seed).astype(np.float16), known
 
 
 def _keys(known: Mapping[int, int], written: tables.Profiles[Key]) -> list[tuple[int, Key]]:

@@ -27,11 +27,31 @@ CARRIED = FOLDER / "parameters"
 _FEATURE_WEIGHTS = {"moods": 1.0, "music": 1.0, "scenes": 1.0, "era": 0.6, "feeling": 0.6, "meaning": 1.0}
 
 
+#: Texts less alike than this have nothing to tell of each other; from this on a known one counts in full.
+_LEAST_LIKENESS, _FULL_LIKENESS = 0.35, 0.6
+
+
+@dataclass(frozen=True)
+class KnownTexts:
+    """Mood texts whose works are known: ``embeddings`` (m, d) and ``places`` (m, k) of their works, both float16."""
+
+    embeddings: npt.NDArray[np.float16]
+    places: npt.NDArray[np.float16]
+
+    def recall(self, embeddings: Floats) -> Floats:
+        """Where the works of the most alike known texts lie (n, k), of length 1 or less for texts like no other."""
+        likeness = embeddings @ self.embeddings.astype(np.float32).T
+        weights = np.maximum(likeness - _LEAST_LIKENESS, 0.0) ** 2
+        recalled = unit(weights @ self.places.astype(np.float32))
+        sure = np.minimum(1.0, likeness.max(axis=1, keepdims=True) / _FULL_LIKENESS)
+        return np.asarray(recalled * sure, dtype=np.float32)
+
+
 @dataclass(frozen=True)
 class Readers:
     """``films``, ``songs``: predict profiles; ``text`` reads texts; ``scale`` makes blocks; ``alignment`` aligns them.
 
-    ``text_map`` (d, k) float16: from the features of a text to the learned space.
+    ``text_map`` (d, k) float16: from the features of a text to the learned space; ``texts``: known ones.
     """
 
     films: Predictor
@@ -40,6 +60,7 @@ class Readers:
     scale: BlockScale
     alignment: Alignment
     text_map: npt.NDArray[np.float16]
+    texts: KnownTexts
 
     def blocks(self, medium: Medium, described: Described) -> dict[str, Floats]:
         """All blocks (n, size) of films or songs that are read from what is known of them, by name."""
@@ -49,7 +70,8 @@ class Readers:
     def text_blocks(self, profiles: Floats, meanings: Floats) -> dict[str, Floats]:
         """All blocks (n, size) of texts."""
         blocks = self.scale.blocks_around(self.text.mean, profiles, meanings)
-        return {**blocks, "learned": unit(join_blocks(blocks) @ self.text_map.astype(np.float32))}
+        mapped = unit(join_blocks(blocks) @ self.text_map.astype(np.float32))
+        return {**blocks, "learned": unit(mapped + self.texts.recall(meanings))}
 
 
 def join_blocks(blocks: dict[str, Floats]) -> Floats:

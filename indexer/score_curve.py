@@ -1,4 +1,4 @@
-"""From raw scores to match scores: the probability that a pair with this raw score is a real soundtrack pair."""
+"""From raw scores to match scores: the chance that somebody who knows both works calls this a good match."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 Floats64 = npt.NDArray[np.float64]
 
-#: Pairs a knot stands for at least; fewer would follow noise.
-_PAIRS_PER_KNOT = 60
-_MOST_KNOTS = 16
+#: Judged answers that a knot stands for at least; fewer would follow noise.
+_ANSWERS_PER_KNOT = 60
+_MOST_KNOTS = 8
 #: A flat stretch still rises by this much a step, so that equal match scores mean equal raw scores.
 _LEAST_RISE = 1e-4
 #: Log-odds past this are all but 0 and 1 in float64, and stay there.
@@ -26,8 +26,8 @@ _LARGEST_LOGIT = 30.0
 class ScoreCurve:
     """A rising curve through ``knots`` (raw scores) and ``logits`` (log-odds there), straight past its ends.
 
-    Strictly rising, so the order of hits never changes. The default is a logistic for a build without enough
-    known pairs to fit one.
+    Strictly rising, so the order of hits never changes. The default is a logistic for answers of which
+    too few were judged.
     """
 
     knots: tuple[float, ...] = (0.0, 1.0)
@@ -54,37 +54,26 @@ class ScoreCurve:
         return knots, np.clip(logits, -_LARGEST_LOGIT, _LARGEST_LOGIT)
 
     @classmethod
-    def fit(cls, true_raw: npt.NDArray[Any], random_raw: npt.NDArray[Any]) -> ScoreCurve:
-        """Fit to raw scores of held-out true pairs and of random ones, at equal priors.
+    def fit(cls, raw: npt.NDArray[Any], good: npt.NDArray[Any]) -> ScoreCurve:
+        """Fit to raw scores (n,) of judged answers and whether each is ``good``; the default where there are too few.
 
-        Isotonic regression (pool adjacent violators; Barlow et al. 1972; Zadrozny and Elkan 2002) over bins
-        of equal shares of the equal-prior mixture, then straight lines between the bins' middles in log-odds.
+        Isotonic regression (pool adjacent violators; Barlow et al. 1972; Zadrozny and Elkan 2002) over bins of equal
+        numbers of answers, then straight lines between the bins' middles in log-odds.
         """
-        true, random = np.sort(np.asarray(true_raw, float)), np.sort(np.asarray(random_raw, float))
-        bins = int(min(_MOST_KNOTS, len(true) // _PAIRS_PER_KNOT))
+        raw, good = np.asarray(raw, dtype=np.float64), np.asarray(good, dtype=np.float64)
+        bins = int(min(_MOST_KNOTS, len(raw) // _ANSWERS_PER_KNOT))
         if bins < 2:
             return cls()
-        both = np.concatenate([true, random])
-        mass = np.concatenate([np.full(len(true), 0.5 / len(true)), np.full(len(random), 0.5 / len(random))])
-        order = np.argsort(both, kind="stable")
-        # Edges at equal shares of the equal-prior mixture: every bin has its fair part of both kinds.
-        edges = np.interp(np.linspace(0, 1, bins + 1)[1:-1], np.cumsum(mass[order]), both[order])
-        place_true, place_random = np.searchsorted(edges, true), np.searchsorted(edges, random)
-        hits = np.bincount(place_true, minlength=bins) / len(true)
-        misses = np.bincount(place_random, minlength=bins) / len(random)
-        sums = np.bincount(place_true, true, minlength=bins) / len(true)
-        sums += np.bincount(place_random, random, minlength=bins) / len(random)
-        # Where many scores are tied, edges coincide and bins between them are empty.
-        filled = hits + misses > 0
-        hits, misses, sums = hits[filled], misses[filled], sums[filled]
-        if len(hits) < 2:
+        parts = np.array_split(np.argsort(raw, kind="stable"), bins)
+        middle = np.array([raw[part].mean() for part in parts])
+        # Half an answer on either side keeps a bin without misses from being certain.
+        rate = np.array([(good[part].sum() + 0.5) / (len(part) + 1.0) for part in parts])
+        rate = _pool(rate, np.array([float(len(part)) for part in parts]))
+        kept = np.concatenate([[True], np.diff(middle) > 0])
+        if kept.sum() < 2:
             return cls()
-        middle = sums / (hits + misses)
-        # Half a pair on either side keeps a bin without misses from being certain.
-        rate = (hits + 0.5 / len(true)) / (hits + misses + 1.0 / len(true))
-        rate = _pool(rate, hits + misses)
         logits = np.log(rate / (1.0 - rate)) + _LEAST_RISE * np.arange(len(rate))
-        return cls(tuple(float(v) for v in middle), tuple(float(v) for v in logits))
+        return cls(tuple(middle[kept].tolist()), tuple(logits[kept].tolist()))
 
     def to_dict(self) -> dict[str, list[float]]:
         """Plain lists, for JSON."""

@@ -47,7 +47,11 @@ AVOID_WEIGHT = 0.5
 _DIAL_REACH = 0.5
 _POPULARITY_REACH = 0.5
 #: Where the dial of popularity stands if nobody turns it: a mild preference for what people know.
-_WELL_KNOWN = 0.12
+_WELL_KNOWN = 0.35
+#: A text fits many works; of these a person wants those that others know.
+_WELL_KNOWN_FOR_TEXTS = 0.8
+#: What a block counts in a text's query beside an item's: a text seldom speaks of an era, and its own words say most.
+_OF_TEXTS = {"moods": 0.5, "music": 0.5, "scenes": 0.5, "era": 0.3, "feeling": 0.5, "meaning": 2.0}
 
 _READERS = "readers"
 
@@ -134,15 +138,16 @@ class Space:
 
     def text_query(self, understood: Understood) -> Floats:
         """The query vector (dimension,) of a text: what it wants, less what it does not want."""
-        blocks = self.readers.text_blocks(understood.profile[None], understood.meaning[None])
-        asked = self.place(blocks)
+        asked = self._ask(understood.profile, understood.meaning)
         if understood.unwanted_meaning.any():
-            unwanted = self.place(
-                self.readers.text_blocks(understood.unwanted_profile[None], understood.unwanted_meaning[None])
-            )
-            asked -= np.float32(AGAINST) * unwanted
+            asked -= np.float32(AGAINST) * self._ask(understood.unwanted_profile, understood.unwanted_meaning)
         query: Floats = self.queries(asked)[0]
+        query[self.columns("dials").stop - 1] = _POPULARITY_REACH * _WELL_KNOWN_FOR_TEXTS
         return query
+
+    def _ask(self, profile: Floats, meaning: Floats) -> Floats:
+        blocks = self.readers.text_blocks(profile[None], meaning[None])
+        return self.place({name: np.float32(_OF_TEXTS.get(name, 1.0)) * rows for name, rows in blocks.items()})
 
     def combine(self, wanted: Floats, avoided: Floats, dials: Dials = NO_DIALS) -> Floats:
         """One query (dimension,) from wanted (n, dimension) and avoided (m, dimension) query vectors.

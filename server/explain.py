@@ -13,7 +13,7 @@ from indexer.features.blocks import WORD_BLOCKS
 from indexer.features.words import KEPT, NONE, strongest_words
 from indexer.index_version import IndexVersion
 from indexer.knowledge.vocabulary import vocabulary
-from server.ranking import Asked, Inputs
+from indexer.ranking import Asked, Inputs
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]

@@ -32,7 +32,7 @@ from indexer.vector_index import Allowed
 from server.answer_cache import AnswerCache
 from server.explain import Explainer, Page, Reason
 from server.map_points import MapPoints
-from server.ranking import DIVERSE_POOL, Inputs, ask, diversify, nearest_inputs, rank
+from indexer.ranking import DIVERSE_POOL, Inputs, ask, diversify, nearest_inputs, rank
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

@@ -17,7 +17,7 @@ from indexer.catalogue.records import Medium
 from indexer.index_version import IndexVersion, open_version
 from indexer.normalisation import unit
 from indexer.space import MEDIA, NO_DIALS, Dials
-from server.ranking import DIVERSE_POOL, Asked, Inputs, ask, diversify, rank
+from indexer.ranking import DIVERSE_POOL, Asked, Inputs, ask, diversify, rank
 from server.search import Query, Search
 
 FILMS, SONGS = 370, 985

@@ -34,6 +34,8 @@ _CUE = re.compile(r"\b(?:like|as in|à la|a la|in the style of|reminds? me of|si
 _MOST_WORDS = 5
 #: How much a name counts beside the other words of a text.
 _NAMED = 0.6
+#: A text makes sense where this share of its words is known.
+_ENOUGH_KNOWN = 0.5
 #: What is unwanted counts this much against what is wanted.
 _AGAINST = 0.7
 
@@ -75,6 +77,25 @@ def _works() -> dict[str, tables.Reference]:
     for film, values, phrase in zip(films.keys, films.values, films.phrases, strict=True):
         found[film.title] = tables.Reference((film.title,), values, phrase)
     return found
+
+
+@cache
+def _known_words() -> frozenset[str]:
+    """Every word that the knowledge uses: a text of none of them is in no language that it was written in."""
+    texts = [mood.text for mood in tables.mood_texts()]
+    for written in (tables.films(), tables.songs(), tables.artists(), tables.genres()):
+        texts += written.phrases
+    texts += [str(key) for key in (*tables.genres().keys, *tables.artists().keys)]
+    texts += [name for reference in tables.references() for name in reference.names]
+    return frozenset(word for text in (*texts, *vocabulary().words) for word in make_key(text).split(" "))
+
+
+def make_sense(text: str) -> float:
+    """How far a text is words at all, 0 … 1: all of it where half of its words are known."""
+    words = [word for word in make_key(text).split(" ") if word.isalpha() and len(word) > 1]
+    if not words:
+        return 0.0
+    return min(1.0, sum(word in _known_words() for word in words) / len(words) / _ENOUGH_KNOWN)
 
 
 def _find_references(text: str) -> tuple[tables.Reference, ...]:
@@ -143,7 +164,8 @@ class TextReader:
             meaning = (1 - _NAMED) * meaning + _NAMED * parts[against.stop :].mean(axis=0)
         nothing = np.zeros(width, dtype=np.float32), np.zeros(parts.shape[1], dtype=np.float32)
         unwanted = (profiles[against].mean(axis=0), parts[against].mean(axis=0)) if wish.unwanted else nothing
-        return Understood(profile, unit(meaning[None])[0], *unwanted)
+        sense = 1.0 if wish.references else make_sense(text)
+        return Understood(profile, unit(meaning[None])[0], *unwanted, sense=sense)
 
 
 AGAINST = _AGAINST

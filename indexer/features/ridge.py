@@ -53,5 +53,4 @@ class LowRankRidge:
     def predict(self, rows: Floats) -> Floats:
         """What is predicted of rows (n, d): (n, k) float32."""
         inner, outer = self.inner.astype(np.float32), self.outer.astype(np.float32)
-        predicted: Floats = self.offset + ((rows - self.mean) @ inner) @ outer
-        return predicted
+        return np.asarray(self.offset + ((rows - self.mean) @ inner) @ outer, dtype=np.float32)
