@@ -12,7 +12,19 @@ from types import FrameType
 
 from indexer import index_folder, methods
 from indexer import index_version as versions
-from indexer.commands import AddCommand, build, explore, feedback, fetch, listen, playlist, serving, train_mel
+from indexer.commands import (
+    AddCommand,
+    build,
+    explore,
+    feedback,
+    fetch,
+    fit,
+    judging,
+    listen,
+    playlist,
+    serving,
+    train_mel,
+)
 from indexer.commands.option_values import not_negative, positive
 from indexer.errors import ConfigError, SegueError, VersionError, VersionNotFound
 
@@ -23,6 +35,7 @@ _MORE_COMMANDS: tuple[Callable[[AddCommand], None], ...] = (
     explore.add_to,
     feedback.add_to,
     fetch.add_to,
+    fit.add_to,
     listen.add_to,
     playlist.add_to,
     serving.add_to,
@@ -125,6 +138,13 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
         metavar="FILE_OR_URL",
         help="instead of pairs, what people said of results: an exported CSV file, a .sqlite file or a database's URL",
     )
+    judged_by.add_argument(
+        "--judgements",
+        type=Path,
+        metavar="FILE",
+        help="instead of pairs, grades of answers: columns query, target, item, grade (0 to 3), word_only",
+    )
+    judging.add_options(evaluate)
     evaluate.add_argument(
         "--method",
         nargs="+",
@@ -171,6 +191,9 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     if options.feedback is not None:
         _evaluate_feedback(options)
+        return
+    if options.judgements is not None:
+        judging.evaluate_judgements(options)
         return
     name = options.version or index_folder.current_name(options.indexes)
     if options.html == _SERVED_REPORT:

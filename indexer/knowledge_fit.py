@@ -17,7 +17,7 @@ import pandas as pd
 from indexer.alignment import Alignment, fit_text_map
 from indexer.catalogue.records import Medium
 from indexer.feel_pairs import find_feel_pairs
-from indexer.features.blocks import BlockScale
+from indexer.features.blocks import BlockAxes, BlockScale
 from indexer.features.matching import film_rows, is_kept_out, song_rows
 from indexer.features.mood_text import TextReader
 from indexer.features.profiles import Described, EncodeTexts, Predictor, read_film_features, read_song_parts
@@ -75,7 +75,8 @@ def fit_readers(movies: pd.DataFrame, tracks: pd.DataFrame, encode: EncodeTexts,
         "tracks": Predictor(song_model).join(parts.features(), song_known, songs, encode),
     }
     scale = BlockScale.fit(described)
-    joined = {medium: join_blocks(scale.blocks(medium, some)) for medium, some in described.items()}
+    blocks = {medium: scale.blocks(medium, some) for medium, some in described.items()}
+    joined = {medium: join_blocks(some) for medium, some in blocks.items()}
     pairs = find_feel_pairs(movies, tracks)
     fitted = _fit_pairs(pairs.rows, movies, tracks)
     alignment = Alignment.fit(joined, pairs.rows[fitted], pairs.weights[fitted].astype(np.float32), seed=seed)
@@ -84,7 +85,17 @@ def fit_readers(movies: pd.DataFrame, tracks: pd.DataFrame, encode: EncodeTexts,
     )
     text, text_map, known_texts = _fit_texts(scale, alignment, joined, movies, tracks, encode, seed)
     return Fit(
-        Readers(Predictor(film_model), Predictor(song_model), text, scale, alignment, text_map, known_texts), figures
+        Readers(
+            Predictor(film_model),
+            Predictor(song_model),
+            text,
+            scale,
+            BlockAxes.fit(blocks),
+            alignment,
+            text_map,
+            known_texts,
+        ),
+        figures,
     )
 
 

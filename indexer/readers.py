@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from indexer.alignment import Alignment
 from indexer.catalogue.records import Medium
-from indexer.features.blocks import BLOCKS, BlockScale
+from indexer.features.blocks import BLOCKS, BlockAxes, BlockScale
 from indexer.features.mood_text import TextReader
 from indexer.features.profiles import Described, Predictor
 from indexer.knowledge.vocabulary import FOLDER
@@ -49,7 +49,8 @@ class KnownTexts:
 
 @dataclass(frozen=True)
 class Readers:
-    """``films``, ``songs``: predict profiles; ``text`` reads texts; ``scale`` makes blocks; ``alignment`` aligns them.
+    """``films``, ``songs``: predict profiles; ``text`` reads texts; ``scale`` makes blocks, ``axes`` keeps them small;
+    ``alignment`` aligns them.
 
     ``text_map`` (d, k) float16: from the features of a text to the learned space; ``texts``: known ones.
     """
@@ -58,6 +59,7 @@ class Readers:
     songs: Predictor
     text: TextReader
     scale: BlockScale
+    axes: BlockAxes
     alignment: Alignment
     text_map: npt.NDArray[np.float16]
     texts: KnownTexts
@@ -65,13 +67,13 @@ class Readers:
     def blocks(self, medium: Medium, described: Described) -> dict[str, Floats]:
         """All blocks (n, size) of films or songs that are read from what is known of them, by name."""
         blocks = self.scale.blocks(medium, described)
-        return {**blocks, "learned": self.alignment.project(medium, join_blocks(blocks))}
+        return {**self.axes.apply(blocks), "learned": self.alignment.project(medium, join_blocks(blocks))}
 
     def text_blocks(self, profiles: Floats, meanings: Floats) -> dict[str, Floats]:
         """All blocks (n, size) of texts."""
         blocks = self.scale.blocks_around(self.text.mean, profiles, meanings)
         mapped = unit(join_blocks(blocks) @ self.text_map.astype(np.float32))
-        return {**blocks, "learned": unit(mapped + self.texts.recall(meanings))}
+        return {**self.axes.apply(blocks), "learned": unit(mapped + self.texts.recall(meanings))}
 
 
 def join_blocks(blocks: dict[str, Floats]) -> Floats:

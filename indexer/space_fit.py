@@ -61,10 +61,9 @@ def fit_space(catalogue: Catalogue, config: BuildConfig, items: ItemFeatures, re
         vectors,
         gather_soundtracks(catalogue.movies, catalogue.tracks, given),
         {
-            "films_written": int((items.described["movies"].sure > 0).sum()),
-            "songs_written": int((items.described["tracks"].sure > 0).sum()),
-            "feel_pairs": len(pairs.rows),
-            "given_pairs": len(given),
+            "films": _say_written(items, "movies"),
+            "songs": _say_written(items, "tracks"),
+            "pairs": f"{len(pairs.rows):,} pairs that feel alike, {len(given):,} soundtrack pairs given",
         },
         card,
     )
@@ -87,6 +86,11 @@ def _place(space: Space, items: ItemFeatures, pairs: KnownPairs, config: BuildCo
         centred = bias[medium] - np.median(bias[medium])
         vectors[medium][:, hub] = -config.hub_weight * centred - items.against[medium]
     return vectors
+
+
+def _say_written(items: ItemFeatures, medium: Medium) -> str:
+    sure = items.described[medium].sure
+    return f"{int((sure > 0).sum()):,} of {len(sure):,} are written about; the others are predicted"
 
 
 def _weights(config: BuildConfig) -> dict[str, float]:

@@ -11,8 +11,8 @@ import pytest
 from indexer import catalogue_store
 from indexer.catalogue.records import Medium
 from indexer.catalogue_store import CatalogueStore, write_store
-from indexer.features.film_text import FilmTextQuery
 from indexer.map_layout import Floats, lay_out
+from indexer.readers import carried
 from indexer.space import MEDIA, Space
 from indexer.vector_index import CodedParams, tuning
 from indexer.vector_index.coded import CodesIndex
@@ -55,12 +55,8 @@ def test_a_sample_is_tuned_to_what_it_stands_for() -> None:
 
 
 def make_space() -> Space:
-    sizes = {"text": TEXT, "themes": 1, "mood": 2, "emotion": 0, "learned": 1, "dials": 3, "hub": 1}
-    film_text = FilmTextQuery(
-        np.zeros(TEXT, dtype=np.float32), np.eye(1, TEXT, dtype=np.float32), np.ones((1, 1), dtype=np.float32)
-    )
-    weights = dict.fromkeys([*sizes, "names"], 1.0)
-    return Space(sizes, weights, np.zeros(TEXT, dtype=np.float32), film_text)
+    sizes = {"meaning": TEXT, "feeling": 3, "learned": 1, "dials": 3, "hub": 1}
+    return Space(sizes, dict.fromkeys(sizes, 1.0), carried())
 
 
 def make_vectors(counts: dict[Medium, int]) -> dict[Medium, Floats]:

@@ -51,6 +51,8 @@ LAYERS = [
     ["indexer.map_layout"],
     ["indexer.index_folder"],
     ["indexer.index_version"],
+    ["indexer.ranking"],
+    ["indexer.judgements"],
     ["indexer.publication"],
     ["indexer.engine"],
     ["indexer.milvus"],

@@ -10,10 +10,10 @@ import pytest
 from indexer.benchmarks.map import add_map, kept_share, share_of_songs
 from indexer.catalogue.records import Medium
 from indexer.errors import VersionDamaged
-from indexer.features.film_text import FilmTextQuery
 from indexer.index_folder import current_name
 from indexer.index_version import open_version
 from indexer.map_layout import Floats, MapLayout, best_matches, lay_out, nearest_within
+from indexer.readers import carried
 from indexer.space import MEDIA, Space
 
 TEXT, DIMENSION = 12, 20
@@ -21,12 +21,8 @@ GROUPS = 4
 
 
 def make_space() -> Space:
-    sizes = {"text": TEXT, "themes": 1, "mood": 2, "emotion": 0, "learned": 1, "dials": 3, "hub": 1}
-    weights = dict.fromkeys([*sizes, "names"], 1.0)
-    film_text = FilmTextQuery(
-        np.zeros(TEXT, dtype=np.float32), np.eye(1, TEXT, dtype=np.float32), np.ones((1, 1), dtype=np.float32)
-    )
-    return Space(sizes, weights, np.zeros(TEXT, dtype=np.float32), film_text)
+    sizes = {"meaning": TEXT, "feeling": 3, "learned": 1, "dials": 3, "hub": 1}
+    return Space(sizes, dict.fromkeys(sizes, 1.0), carried())
 
 
 def make_vectors(films: int, songs: int) -> dict[Medium, Floats]:

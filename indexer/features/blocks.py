@@ -36,7 +36,9 @@ class BlockScale:
         """Measure films and songs; a word that is said of few weighs more, one that is said of nearly all hardly any."""
         means = {medium: some.joined.mean(axis=0, dtype=np.float64) for medium, some in described.items()}
         words = len(vocabulary().words)
-        spread = np.mean([some.profiles[:, :words].std(axis=0, dtype=np.float64) for some in described.values()], axis=0)
+        spread = np.mean(
+            [some.profiles[:, :words].std(axis=0, dtype=np.float64) for some in described.values()], axis=0
+        )
         return cls(
             means["movies"].astype(np.float32),
             means["tracks"].astype(np.float32),
@@ -58,10 +60,46 @@ class BlockScale:
         blocks = {name: unit(moved[:, words.columns[group]]) for name, group in WORD_BLOCKS.items()}
         # Neighbouring decades are alike.
         era = moved[:, words.columns["decades"]]
-        blocks["era"] = unit(era + 0.5 * (np.pad(era, ((0, 0), (1, 0)))[:, :-1] + np.pad(era, ((0, 0), (0, 1)))[:, 1:]))
+        blocks["era"] = unit(
+            era + 0.5 * (np.pad(era, ((0, 0), (1, 0)))[:, :-1] + np.pad(era, ((0, 0), (0, 1)))[:, 1:])
+        )
         blocks["feeling"] = _spread(profiles[:, words.numbers])
-        blocks["meaning"] = unit(np.where(np.any(meanings != 0, axis=1, keepdims=True), meanings - mean[words.width :], 0))
+        blocks["meaning"] = unit(
+            np.where(np.any(meanings != 0, axis=1, keepdims=True), meanings - mean[words.width :], 0)
+        )
         return blocks
+
+
+#: Blocks whose columns are cut to their principal axes, and to how many: what a search has to read.
+AXES = {"moods": 40, "music": 48, "scenes": 80, "meaning": 96}
+
+
+@dataclass(frozen=True)
+class BlockAxes:
+    """Principal axes (size, axes) float16 of blocks that have many columns; inner products are kept but for the rest."""
+
+    moods: npt.NDArray[np.float16]
+    music: npt.NDArray[np.float16]
+    scenes: npt.NDArray[np.float16]
+    meaning: npt.NDArray[np.float16]
+
+    @classmethod
+    def fit(cls, blocks: Mapping[Medium, Mapping[str, Floats]]) -> BlockAxes:
+        """Fit to blocks of both media, each of which counts the same."""
+        axes = {}
+        for name, kept in AXES.items():
+            spread = sum(
+                (some[name].T @ some[name]).astype(np.float64) / len(some[name]) for some in blocks.values()
+            )
+            axes[name] = np.linalg.eigh(spread)[1][:, ::-1][:, :kept].astype(np.float16)
+        return cls(**axes)
+
+    def apply(self, blocks: Mapping[str, Floats]) -> dict[str, Floats]:
+        """The blocks, those with many columns in principal axes."""
+        return {
+            name: rows @ getattr(self, name).astype(np.float32) if name in AXES else rows
+            for name, rows in blocks.items()
+        }
 
 
 def _spread(numbers: Floats) -> Floats:

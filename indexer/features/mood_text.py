@@ -162,10 +162,11 @@ class TextReader:
             about = np.stack([named.profile for named in wish.references])
             profile = (1 - _NAMED) * profile + _NAMED * np.where(np.isnan(about), profile, about).mean(axis=0)
             meaning = (1 - _NAMED) * meaning + _NAMED * parts[against.stop :].mean(axis=0)
-        nothing = np.zeros(width, dtype=np.float32), np.zeros(parts.shape[1], dtype=np.float32)
-        unwanted = (profiles[against].mean(axis=0), parts[against].mean(axis=0)) if wish.unwanted else nothing
+        unwanted, unmeant = np.zeros(width, dtype=np.float32), np.zeros(parts.shape[1], dtype=np.float32)
+        if wish.unwanted:
+            unwanted, unmeant = profiles[against].mean(axis=0), parts[against].mean(axis=0)
         sense = 1.0 if wish.references else make_sense(text)
-        return Understood(profile, unit(meaning[None])[0], *unwanted, sense=sense)
+        return Understood(profile, unit(meaning[None])[0], unwanted, unmeant, sense)
 
 
 AGAINST = _AGAINST

@@ -71,7 +71,7 @@ export function card(medium, hit, { ask, indexVersion }) {
     : el("a", { class: "button", href: hit.watch, target: "_blank", rel: "noopener noreferrer" }, icon("film"), "On TMDb");
   return el("article", { class: "card", dataset: { medium, id: hit.id } },
     artwork(medium, hit),
-    el("div", { class: "told" }, title, el("p", { class: "facts" }, facts(medium, hit)), hit.score !== undefined ? scoreBar(hit.score) : null, why),
+    el("div", { class: "told" }, title, el("p", { class: "facts" }, facts(medium, hit), hit.soundtrack ? el("span", { class: "known" }, medium === "movies" ? " · heard in it" : " · in the film") : null), hit.score !== undefined ? scoreBar(hit.score) : null, why),
     el("div", { class: "acts" },
       away,
       el("div", { class: "row" },

@@ -2,10 +2,12 @@
 
 import { Refused, search } from "./api.js";
 import { announce, el, fill } from "./dom.js";
-import { card, note } from "./items.js";
+import { artwork, card, facts as factsOf, more, note } from "./items.js";
 import { toBody } from "./state.js";
 
 export const PAGE = 24;
+const HEARD = 24;
+const SOURCES = { given: "a pair that this index was given", knowledge: "known to Segue", catalogue: "as the catalogue says" };
 
 /** Make a list of results for `target`; `show(state)` searches and gives the facets. */
 export function makeList(target, { limit = PAGE, heading, method } = {}) {
@@ -14,7 +16,8 @@ export function makeList(target, { limit = PAGE, heading, method } = {}) {
   const total = el("span", { class: "count" });
   const poor = el("p", { class: "poor", hidden: true });
   const foot = el("div", { class: "foot" });
-  const node = el("section", { class: "results", "aria-label": title.textContent }, el("header", {}, el("div", {}, title, total), el("div", { class: "export" })), poor, grid, foot);
+  const facts = el("div", { class: "heard", hidden: true });
+  const node = el("section", { class: "results", "aria-label": title.textContent }, el("header", {}, el("div", {}, title, total), el("div", { class: "export" })), facts, poor, grid, foot);
   const download = exporter(target, () => shown, node.querySelector(".export"));
   let running = null;
   let shown = [];
@@ -27,7 +30,7 @@ export function makeList(target, { limit = PAGE, heading, method } = {}) {
     node.setAttribute("aria-busy", "true");
     if (!grid.children.length) fill(grid, Array.from({ length: 6 }, () => el("div", { class: "card waiting", "aria-hidden": "true" }, el("div", { class: "art" }))));
     try {
-      const answer = await search({ ...ask, limit, facets: true }, signal);
+      const answer = await search({ ...ask, limit, facets: true, soundtrack: true }, signal);
       if (signal.aborted) return null;
       draw(ask, answer);
       return answer.facets;
@@ -50,6 +53,7 @@ export function makeList(target, { limit = PAGE, heading, method } = {}) {
   function draw(ask, answer) {
     shown = answer.results;
     const known = { ask, indexVersion: answer.index_version };
+    drawHeard(answer.soundtrack ?? []);
     total.textContent = answer.total ? ` ${answer.total.toLocaleString("en")} in all` : "";
     if (!answer.results.length) {
       poor.hidden = true;
@@ -57,11 +61,19 @@ export function makeList(target, { limit = PAGE, heading, method } = {}) {
     } else {
       fill(grid, answer.results.map((hit) => card(target, hit, known)));
       poor.hidden = answer.good_match;
-      poor.textContent = "No good match: even the first of these is more likely a chance pair than a real one.";
+      poor.textContent = "No good match: even the first of these is more likely no good match than one.";
     }
     download.hidden = !answer.results.length;
     announce(answer.results.length ? `${answer.results.length} ${target === "movies" ? "films" : "songs"}, first ${answer.results[0].title}` : "nothing fits");
     fill(foot, answer.total > shown.length ? moreButton(ask, answer, known) : null);
+  }
+
+  /** The known soundtrack, a row of facts above what is ranked. */
+  function drawHeard(known) {
+    facts.hidden = !known.length;
+    fill(facts, el("h3", {}, target === "movies" ? "Heard in" : "Heard in the film"),
+      el("ul", {}, known.slice(0, HEARD).map((item) => el("li", { title: SOURCES[item.source] }, artwork(target, item),
+        el("button", { type: "button", class: "link", onclick: () => more(target, item.id) }, item.title), el("span", { class: "facts" }, factsOf(target, item))))));
   }
 
   function moreButton(ask, answer, known) {
