@@ -105,7 +105,7 @@ def _evaluate_song_emotions(
             values.setdefault(row, []).append(rating)
     # The labels are at mean 0 and deviation 1, profiles on a scale of 0 to 1.
     moods = np.asarray(contents.version.moods["tracks"], dtype=np.float64)
-    predicted = (moods - moods.mean(axis=0)) / np.maximum(moods.std(axis=0), 1e-9)
+    predicted = (moods - np.nanmean(moods, axis=0)) / np.maximum(np.nanstd(moods, axis=0), 1e-9)
     songs = np.array(sorted(values), dtype=np.int64)
     known = songs[np.isfinite(predicted[songs]).all(axis=1)]
     remarks.append(

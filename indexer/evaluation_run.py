@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
@@ -35,7 +35,6 @@ from indexer.title_lookup import make_key
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
-ScoreTexts = Callable[[Sequence[str]], Floats]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ class KnownPairs:
 
     def join(self, other: KnownPairs) -> KnownPairs:
         """These and the others."""
-        return KnownPairs(np.concatenate([self.rows, other.rows]), np.concatenate([self.weights, other.weights]))
+        return KnownPairs(
+            np.concatenate([self.rows, other.rows]), np.concatenate([self.weights, other.weights])
+        )
 
     def means(self, medium: Medium, count: int, others: Floats) -> Floats:
         """For each of ``count`` items of ``medium``, the weighed mean of its partners in ``others``: (count, k) float32.

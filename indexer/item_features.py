@@ -50,7 +50,9 @@ class ItemFeatures:
     against: Mapping[Medium, Floats]
 
 
-def describe_items(catalogue: Catalogue, config: BuildConfig, encode: Encode, readers: Readers) -> ItemFeatures:
+def describe_items(
+    catalogue: Catalogue, config: BuildConfig, encode: Encode, readers: Readers
+) -> ItemFeatures:
     """Read a catalogue: what is written of its items, and what follows from what the catalogue tells of them."""
     movies, tracks = catalogue.movies, catalogue.tracks
     described: dict[Medium, Described] = {
@@ -82,16 +84,24 @@ def describe_items(catalogue: Catalogue, config: BuildConfig, encode: Encode, re
     )
 
 
-def describe_films(movies: pd.DataFrame, readers: Readers, encode: Callable[[Sequence[str]], Floats]) -> Described:
+def describe_films(
+    movies: pd.DataFrame, readers: Readers, encode: Callable[[Sequence[str]], Floats]
+) -> Described:
     """Profiles of films."""
     known = tables.films()
-    return readers.films.join(read_film_features(movies, encode), film_rows(movies, known.rows), known, encode)
+    return readers.films.join(
+        read_film_features(movies, encode), film_rows(movies, known.rows), known, encode
+    )
 
 
-def describe_songs(tracks: pd.DataFrame, readers: Readers, encode: Callable[[Sequence[str]], Floats]) -> Described:
+def describe_songs(
+    tracks: pd.DataFrame, readers: Readers, encode: Callable[[Sequence[str]], Floats]
+) -> Described:
     """Profiles of songs."""
     known = tables.songs()
-    return readers.songs.join(read_song_parts(tracks, encode).features(), song_rows(tracks, known.rows), known, encode)
+    return readers.songs.join(
+        read_song_parts(tracks, encode).features(), song_rows(tracks, known.rows), known, encode
+    )
 
 
 def _with_tags(movies: pd.DataFrame, config: BuildConfig) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from indexer.catalogue.records import Medium, Movie
 from indexer.errors import InputError, MissingColumn, UnknownItem, UnreadableFile
@@ -61,11 +62,11 @@ class Grade(NamedTuple):
 
 @dataclass(frozen=True)
 class Answered:
-    """The first answers to a question: ids, raw scores, names, and the ids of the deeper list."""
+    """The first answers to a question: ids and names, what the deeper list names, and the query vector (dimension,)."""
 
     question: Question
+    vector: npt.NDArray[np.float32]
     ids: tuple[str, ...]
-    raw: tuple[float, ...]
     names: tuple[str, ...]
     deep_names: tuple[tuple[str, str], ...]
 
@@ -100,7 +101,9 @@ def read_questions(path: Path) -> list[Question]:
     found = []
     for row in _read(path, "query", "target", "kind", "id", "text"):
         if row["target"] not in MEDIA or row["kind"] not in ("track", "movie", "text"):
-            raise InputError(f"{path.name}: a question is of kind track, movie or text, and for movies or tracks: {row}")
+            raise InputError(
+                f"{path.name}: a question is of kind track, movie or text, and for movies or tracks: {row}"
+            )
         found.append(Question(row["query"], row["target"], row["kind"], row["id"], row["text"]))
     return found
 
@@ -132,13 +135,13 @@ def answer_questions(version: IndexVersion, questions: Sequence[Question]) -> li
             except UnknownItem:
                 continue
         asked = ask(version, Inputs(rows, texts), Inputs({medium: [] for medium in MEDIA}), NO_DIALS)
-        found, raw = rank(version, asked, question.target, DEEP, None, rows[question.target], unique=True)
+        found, _ = rank(version, asked, question.target, DEEP, None, rows[question.target], unique=True)
         items = store.movies(found.tolist()) if question.target == "movies" else store.tracks(found.tolist())
         answered.append(
             Answered(
                 question,
+                asked.vector,
                 tuple(item.id for item in items[:LIST]),
-                tuple(raw[:LIST].tolist()),
                 tuple(_name(item) for item in items[:LIST]),
                 tuple(_identify(item) for item in items),
             )
@@ -188,15 +191,23 @@ def measure(
     return figures
 
 
-def fit_curves(answered: Sequence[Answered], judgements: Mapping[JudgedItem, Grade]) -> dict[CurveKey, ScoreCurve]:
-    """Score curves, from raw scores to the chance of a good grade, by who asks and who answers."""
+def fit_curves(
+    version: IndexVersion, answered: Sequence[Answered], judgements: Mapping[JudgedItem, Grade]
+) -> dict[CurveKey, ScoreCurve]:
+    """Score curves, from raw scores to the chance of a good grade, by who asks and who answers.
+
+    Fitted to every judged answer, whoever gave it, so that what lies far down has its place on the curve too.
+    """
+    vectors = {one.question[:2]: one for one in answered}
     scores: dict[CurveKey, list[tuple[float, bool]]] = defaultdict(list)
-    for one in answered:
+    for (query, target, item), grade in judgements.items():
+        one = vectors.get((query, target))
+        (row,) = version.store.known_rows(target, [item])
+        if one is None or row is None:
+            continue
         source = {"track": "tracks", "movie": "movies"}.get(one.question.kind, "text")
-        for id, raw in zip(one.ids, one.raw, strict=True):
-            grade = judgements.get((one.question.query, one.question.target, id))
-            if grade is not None:
-                scores[source, one.question.target].append((raw, grade.grade >= GOOD))
+        raw = float(version.indexes[target].vectors([row])[0] @ one.vector)
+        scores[source, target].append((raw, grade.grade >= GOOD))
     curves = {}
     for key, pairs in scores.items():
         values = np.array(pairs, dtype=np.float64)
@@ -317,7 +328,10 @@ def _read_suggestions(path: Path, version: IndexVersion) -> dict[tuple[str, str]
     found: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     for row in _read(path, "query", "target", "title", "artist_or_year"):
         whose = row["artist_or_year"]
-        key = (make_key(cut_tail(row["title"]) if row["target"] == "tracks" else row["title"]), make_key(whose))
+        key = (
+            make_key(cut_tail(row["title"]) if row["target"] == "tracks" else row["title"]),
+            make_key(whose),
+        )
         if key in there[row["target"]]:
             found[row["query"], row["target"]].add(key)
     return {question: frozenset(keys) for question, keys in found.items()}
@@ -339,4 +353,3 @@ def _read(path: Path, *columns: str) -> Iterator[dict[str, str]]:
                 yield {name: (row[name] or "").strip() for name in columns}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UnreadableFile(f"{path}: cannot be read as a CSV file: {error}") from error
-

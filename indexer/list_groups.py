@@ -25,9 +25,17 @@ _IMITATION = re.compile(
     r"backing track|(?:piano|string quartet|8[- ]bit|music box) (?:version|cover|rendition|tribute)|rockabye baby)\b",
     re.IGNORECASE,
 )
-_IMITATOR = re.compile(r"\b(?:karaoke|tribute|cover band|lullab|rockabye|music box|8[- ]bit|vitamin string|glee cast|kidz bop)", re.I)
-_OTHER_VERSION = re.compile(r"\b(?:live|remix|mix|demo|instrumental|acapella|sped up|slowed|commentary|interlude|skit|intro|outro)\b", re.I)
-_CONCERT = re.compile(r"\b(?:live (?:at|in|from)|in concert|world tour|the concert|unplugged|stand-?up)\b", re.IGNORECASE)
+_IMITATOR = re.compile(
+    r"\b(?:karaoke|tribute|cover band|lullab|rockabye|music box|8[- ]bit|vitamin string|glee cast|kidz bop)",
+    re.I,
+)
+_OTHER_VERSION = re.compile(
+    r"\b(?:live|remix|mix|demo|instrumental|acapella|sped up|slowed|commentary|interlude|skit|intro|outro)\b",
+    re.I,
+)
+_CONCERT = re.compile(
+    r"\b(?:live (?:at|in|from)|in concert|world tour|the concert|unplugged|stand-?up)\b", re.IGNORECASE
+)
 _IMITATES, _COVERS, _VARIES, _IS_CONCERT = 0.5, 0.15, 0.06, 0.3
 #: Titles shorter than this are borne by many songs that have nothing to do with each other.
 _LEAST_TITLE = 8
@@ -37,10 +45,14 @@ def group_songs(tracks: Table) -> Groups:
     """Recording and first artist of each song (n, 2)."""
     groups = np.full((len(tracks["id"]), 2), -1, dtype=np.int32)
     numbers: list[dict[str, int]] = [{}, {}]
-    for row, (title, cell) in enumerate(zip(read_texts(tracks, "title"), read_texts(tracks, "artists"), strict=True)):
+    for row, (title, cell) in enumerate(
+        zip(read_texts(tracks, "title"), read_texts(tracks, "artists"), strict=True)
+    ):
         song = make_key(cut_tail(title)) or make_key(title)
         artist = make_key(next(iter(split_cell(cell)), ""))
-        groups[row, 0] = numbers[0].setdefault(song if len(song) >= _LEAST_TITLE else f"{song}|{artist}", len(numbers[0]))
+        groups[row, 0] = numbers[0].setdefault(
+            song if len(song) >= _LEAST_TITLE else f"{song}|{artist}", len(numbers[0])
+        )
         if artist:
             groups[row, 1] = numbers[1].setdefault(artist, len(numbers[1]))
     return groups
@@ -78,7 +90,16 @@ def weigh_movies(movies: Table) -> npt.NDArray[np.float32]:
     for row, (title, genres, keywords) in enumerate(zip(*columns, strict=True)):
         kinds = {genre.casefold() for genre in split_cell(genres)}
         about = {word.casefold() for word in split_cell(keywords)}
-        if kinds and kinds <= {"music", "documentary", "comedy", "tv movie"} and "music" in kinds and len(kinds) < 3:
-            if about & {"concert", "concert film", "live performance", "music video", "stand-up comedy"} or _CONCERT.search(title) or kinds == {"music"}:
+        if (
+            kinds
+            and kinds <= {"music", "documentary", "comedy", "tv movie"}
+            and "music" in kinds
+            and len(kinds) < 3
+        ):
+            if (
+                about & {"concert", "concert film", "live performance", "music video", "stand-up comedy"}
+                or _CONCERT.search(title)
+                or kinds == {"music"}
+            ):
                 against[row] = _IS_CONCERT
     return against

@@ -45,7 +45,11 @@ class Inputs:
         """Who asks, as score curves tell them apart: "text" where there are words, else a medium."""
         if self.texts:
             return "text"
-        return "movies" if self.rows["movies"] or any(item.medium == "movies" for item in self.placed) else "tracks"
+        return (
+            "movies"
+            if self.rows["movies"] or any(item.medium == "movies" for item in self.placed)
+            else "tracks"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ def rank(
     """The best ``depth`` rows, best first, with raw scores: exact where the vector index is.
 
     Of the ``allowed`` rows, all where None, but for the few that are ``left_out``. ``unique``: of each recording and
-    each artist the best alone (``IndexVersion.groups``).
+    each artist the best first (``IndexVersion.groups``); what repeats one of them follows after all others.
     """
     allowed = Allowed.of(allowed)
     index, groups = version.indexes[target], version.groups[target]
@@ -89,11 +93,15 @@ def rank(
     # An approximate index misses rows, and whether one that it missed is seen depends on how deep one looks. So ranks
     # are found in blocks that are the same whatever page is asked for; a row that a block missed heads the next.
     rows, scores = np.empty(0, np.int64), np.empty(0, np.float32)
-    seen = [set(groups[list(left_out), column].tolist()) if column == 0 else set() for column in range(groups.shape[1])]
-    for block in (*_BLOCKS, index.size):
+    seen: list[set[int]] = [set(groups[list(left_out), 0].tolist()), set()]
+    for block in (*_BLOCKS, index.size + 1):
         found = index.search(asked.vector, min(block + len(left_out), index.size), 0, allowed)
-        fresh = np.isin(found.rows, [*rows.tolist(), *left_out], invert=True)
-        new = [place for place in np.flatnonzero(fresh).tolist() if _is_new(groups[found.rows[place]].tolist(), seen)]
+        fresh = np.flatnonzero(np.isin(found.rows, [*rows.tolist(), *left_out], invert=True))
+        own = groups[found.rows[fresh]].tolist()
+        first = np.array([_is_new(some, seen) for some in own], dtype=np.bool_)
+        new = fresh[first]
+        if len(found.rows) < block:  # these are all: what repeats others comes last
+            new = np.concatenate([new, fresh[~first]])
         rows, scores = np.concatenate([rows, found.rows[new]]), np.concatenate([scores, found.scores[new]])
         if depth <= len(rows) or len(found.rows) < block:
             break

@@ -43,7 +43,10 @@ _SONG = re.compile(
     r"[\"“”'‘’«](?P<film>[^\"“”»]+?)[\"“”'’»]",
     re.IGNORECASE,
 )
-_THEME = re.compile(r"^(?:(?:love|main|title)\s+)?theme\s+(?:from|of)\s+[\"“'‘]?(?P<film>[^\"”(\[]+?)[\"”'’]?\s*(?:[\(\[].*)?$", re.I)
+_THEME = re.compile(
+    r"^(?:(?:love|main|title)\s+)?theme\s+(?:from|of)\s+[\"“'‘]?(?P<film>[^\"”(\[]+?)[\"”'’]?\s*(?:[\(\[].*)?$",
+    re.I,
+)
 #: A soundtrack is out in the year of its film, or a year around it.
 _YEARS_APART = 1
 
@@ -61,7 +64,10 @@ class Soundtracks:
     def __init__(self, facts: npt.NDArray[np.int32]) -> None:
         """``facts`` (n, 3): film row, song row, source."""
         self.facts = facts
-        self._by: dict[Medium, dict[int, list[Fact]]] = {"movies": defaultdict(list), "tracks": defaultdict(list)}
+        self._by: dict[Medium, dict[int, list[Fact]]] = {
+            "movies": defaultdict(list),
+            "tracks": defaultdict(list),
+        }
         for film, song, source in facts.tolist():
             self._by["movies"][film].append(Fact(song, SOURCES[source]))
             self._by["tracks"][song].append(Fact(film, SOURCES[source]))
@@ -89,7 +95,9 @@ class Soundtracks:
 def gather_soundtracks(movies: Table, tracks: Table, given: npt.NDArray[np.int64]) -> Soundtracks:
     """All facts about a catalogue's films and songs; ``given`` (n, 2): film and song rows of the user's own pairs."""
     found: dict[tuple[int, int], int] = {}
-    for source, pairs in enumerate((map(tuple, given.tolist()), _known(movies, tracks), _stated(movies, tracks))):
+    for source, pairs in enumerate(
+        (map(tuple, given.tolist()), _known(movies, tracks), _stated(movies, tracks))
+    ):
         for pair in pairs:
             found.setdefault(pair, source)
     facts = sorted((source, film, song) for (film, song), source in found.items())
@@ -120,7 +128,9 @@ def _turn(found: Mapping[int, int]) -> dict[int, list[int]]:
 def _stated(movies: Table, tracks: Table) -> Iterator[tuple[int, int]]:
     """What albums and titles say. A title that several films of those years bear says nothing."""
     films: dict[str, list[int]] = defaultdict(list)
-    for row, names in enumerate(zip(read_texts(movies, "title"), read_texts(movies, "original_title"), strict=True)):
+    for row, names in enumerate(
+        zip(read_texts(movies, "title"), read_texts(movies, "original_title"), strict=True)
+    ):
         for key in {make_key(name) for name in names if name}:
             films[key].append(row)
     film_years = read_numbers(movies, "year")
@@ -138,7 +148,13 @@ def _stated(movies: Table, tracks: Table) -> Iterator[tuple[int, int]]:
 
 
 def _name_films(title: str, album: str) -> Iterator[str]:
-    for pattern, text in ((_ALBUM, album), (_ALBUM_FROM, album), (_SONG, title), (_SONG, album), (_THEME, title)):
+    for pattern, text in (
+        (_ALBUM, album),
+        (_ALBUM_FROM, album),
+        (_SONG, title),
+        (_SONG, album),
+        (_THEME, title),
+    ):
         match = pattern.search(text) if text else None
         if match:
             yield match["film"].strip(" \"“”'‘’:-–")

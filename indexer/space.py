@@ -45,11 +45,11 @@ CurveKey = tuple[str, Medium]
 AVOID_WEIGHT = 0.5
 #: What a dial turned all the way adds to the score of an item at the end of its scale.
 _DIAL_REACH = 0.5
-_POPULARITY_REACH = 0.5
+_POPULARITY_REACH = 1.0
 #: Where the dial of popularity stands if nobody turns it: a mild preference for what people know.
-_WELL_KNOWN = 0.35
+_WELL_KNOWN = 0.25
 #: A text fits many works; of these a person wants those that others know.
-_WELL_KNOWN_FOR_TEXTS = 0.8
+_WELL_KNOWN_FOR_TEXTS = 0.6
 #: What a block counts in a text's query beside an item's: a text seldom speaks of an era, and its own words say most.
 _OF_TEXTS = {"moods": 0.5, "music": 0.5, "scenes": 0.5, "era": 0.3, "feeling": 0.5, "meaning": 2.0}
 
@@ -147,7 +147,9 @@ class Space:
 
     def _ask(self, profile: Floats, meaning: Floats) -> Floats:
         blocks = self.readers.text_blocks(profile[None], meaning[None])
-        return self.place({name: np.float32(_OF_TEXTS.get(name, 1.0)) * rows for name, rows in blocks.items()})
+        return self.place(
+            {name: np.float32(_OF_TEXTS.get(name, 1.0)) * rows for name, rows in blocks.items()}
+        )
 
     def combine(self, wanted: Floats, avoided: Floats, dials: Dials = NO_DIALS) -> Floats:
         """One query (dimension,) from wanted (n, dimension) and avoided (m, dimension) query vectors.

@@ -26,6 +26,9 @@ Floats = npt.NDArray[np.float32]
 _PARTNERS = 0.9
 _SOUNDTRACK = 0.35
 
+#: How much the score of a predicted profile claims beside that of one that is surely written.
+_PREDICTED = 0.85
+
 
 @dataclass(frozen=True)
 class FittedSpace:
@@ -41,7 +44,9 @@ class FittedSpace:
     card: Mapping[str, Any] | None
 
 
-def fit_space(catalogue: Catalogue, config: BuildConfig, items: ItemFeatures, readers: Readers) -> FittedSpace:
+def fit_space(
+    catalogue: Catalogue, config: BuildConfig, items: ItemFeatures, readers: Readers
+) -> FittedSpace:
     """Fit the space to the features of ``items`` and to the pairs that are known of the catalogue."""
     given = _rows(catalogue)
     blocks = items.blocks["movies"]
@@ -55,7 +60,9 @@ def fit_space(catalogue: Catalogue, config: BuildConfig, items: ItemFeatures, re
         counts: dict[Medium, int] = {medium: len(vectors[medium]) for medium in MEDIA}
         card = relevance.make_card(relevance.Scorer(space, vectors), given, counts, config.seed)
     if len(given):
-        vectors = _place(space, items, pairs.join(KnownPairs(given, np.full(len(given), _SOUNDTRACK))), config)
+        vectors = _place(
+            space, items, pairs.join(KnownPairs(given, np.full(len(given), _SOUNDTRACK))), config
+        )
     return FittedSpace(
         space,
         vectors,
@@ -74,10 +81,16 @@ def _place(space: Space, items: ItemFeatures, pairs: KnownPairs, config: BuildCo
     learned = {medium: items.blocks[medium]["learned"] for medium in MEDIA}
     vectors: dict[Medium, Floats] = {}
     for medium in MEDIA:
-        drawn = unit(learned[medium] + _PARTNERS * pairs.means(
-            medium, len(learned[medium]), learned[other_medium(medium)]
-        ))
-        vectors[medium] = space.place({**items.blocks[medium], "learned": drawn})
+        drawn = unit(
+            learned[medium]
+            + _PARTNERS * pairs.means(medium, len(learned[medium]), learned[other_medium(medium)])
+        )
+        # What is predicted claims less than what is written.
+        sure = (_PREDICTED + (1.0 - _PREDICTED) * items.described[medium].sure)[:, None]
+        blocks = {**items.blocks[medium], "learned": drawn}
+        vectors[medium] = space.place(
+            {name: rows if name == "dials" else sure * rows for name, rows in blocks.items()}
+        )
     counts: dict[Medium, int] = {medium: len(vectors[medium]) for medium in MEDIA}
     bias = relevance.fit_hub_bias(relevance.Scorer(space, vectors), counts, config.seed)
     hub = space.block("hub").start

@@ -29,7 +29,10 @@ _SAID = {
     "meaning": ("alike in what they are about", "about different things"),
     "learned": ("as films and songs that belong together do", "unlike films and songs that belong together"),
     "dials": ("as the dials ask", "the dials ask for something else"),
-    "hub": ("seldom fits anything else, so it counts for more", "fits almost anything, or is a later version, so it counts for less"),
+    "hub": (
+        "seldom fits anything else, so it counts for more",
+        "fits almost anything, or is a later version, so it counts for less",
+    ),
 }
 _NOTHING_SHARED = "alike in mood, music and scene"
 _UNLIKE = "their moods, music and scenes differ"

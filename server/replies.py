@@ -130,7 +130,8 @@ def show_answer(query: Query, answer: Answer, looked_up: Sequence[LookedUp | Non
     }
     if answer.soundtrack is not None:
         shown["soundtrack"] = [
-            {"id": known.item.id, "source": known.source, **show_item(known.item)} for known in answer.soundtrack
+            {"id": known.item.id, "source": known.source, **show_item(known.item)}
+            for known in answer.soundtrack
         ]
     for item, outcome in zip(shown["query"].get("items", ()), looked_up, strict=False):
         if outcome is not None:

@@ -115,7 +115,9 @@ class Relevance(Versioned):
     """How well the served version finds the soundtrack pairs it was given; null where it had too few to tell."""
 
     relevance: dict[str, Any] | None
-    learned: dict[str, str] = Field(description="how much is written about films and songs, and how many pairs are known")
+    learned: dict[str, str] = Field(
+        description="how much is written about films and songs, and how many pairs are known"
+    )
     methods: dict[str, Any] = Field(description="the other methods in this version, or why they are not")
     good_match: float = Field(description="a best match score below this is no good match")
 

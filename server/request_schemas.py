@@ -46,7 +46,10 @@ WithFacets = Annotated[
 ]
 
 Unique = Annotated[
-    bool, Field(description="one recording of a song, one song of an artist: the best of each; false for all of them")
+    bool,
+    Field(
+        description="of each recording and each artist the best first, what repeats one of them after all others; false: by score alone"
+    ),
 ]
 
 FILTER_NAMES = tuple(field.name for field in fields(Filters))
@@ -211,7 +214,8 @@ class WantedBody(BaseModel):
     facets: WithFacets = False
     unique: Unique = True
     soundtrack: bool = Field(
-        default=False, description="tell which items of the target are known to be heard in, or to hold, the given ones"
+        default=False,
+        description="tell which items of the target are known to be heard in, or to hold, the given ones",
     )
     index_version: Pinned = None
 

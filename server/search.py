@@ -60,7 +60,8 @@ class Query:
 
     ``diversity`` 0 … 1: how much results should differ from each other. ``facets``: count what the filters leave.
     ``index_version``: the only version that may answer, any where empty. ``items``: songs and films that the version
-    does not hold, wanted like the others. ``unique``: of each recording and each artist the best alone.
+    does not hold, wanted like the others. ``unique``: of each recording and each artist the best
+    first, what repeats one of them after all others.
     ``soundtrack``: tell the known pairs of the items as well.
     """
 
@@ -262,9 +263,6 @@ class Search:
             return Answer(self.name, 0, (), facets=facets, unread=unread, soundtrack=known)
         asked = ask(self._version, wanted, avoided, query.dials)
         prepared = self._report("prepare", started)
-        total = scope.total
-        if query.unique:
-            total = self._count_distinct(query.target, scope)
         depth = min(query.offset + query.limit, scope.total)
         if query.diversity > 0:
             depth = min(max(depth, DIVERSE_POOL), scope.total)
@@ -289,14 +287,19 @@ class Search:
             Hit(item.id, rank, score, raw_score, why, item, near, row in heard)
             for rank, (item, score, raw_score, why, near, row) in enumerate(
                 zip(
-                    items, scores[places].tolist(), raw[places].tolist(), reasons, based_on, found.tolist(),
+                    items,
+                    scores[places].tolist(),
+                    raw[places].tolist(),
+                    reasons,
+                    based_on,
+                    found.tolist(),
                     strict=True,
                 ),  # fmt: skip
                 start=query.offset + 1,
             )
         )
         self._report("explain", ranked)
-        return Answer(self.name, total, hits, good, facets, unread, known)
+        return Answer(self.name, scope.total, hits, good, facets, unread, known)
 
     def _heard(self, wanted: Inputs, target: Medium) -> dict[int, str]:
         """Rows of ``target`` that are known soundtrack pairs of the items that are wanted → where that is known from."""
@@ -314,17 +317,9 @@ class Search:
         recordings = self._version.groups[target][rows, 0].tolist() if rows else []
         first = dict(zip(reversed(recordings), reversed(rows), strict=True))
         rows = [row for row, recording in zip(rows, recordings, strict=True) if first[recording] == row]
-        return tuple(Known(item, heard[row]) for row, item in zip(rows, self._items(target, rows), strict=True))
-
-    def _count_distinct(self, target: Medium, scope: _Scope) -> int:
-        """How many items there are, of each artist the best alone."""
-        groups = self._version.groups[target]
-        column = groups[:, 1] if (groups[:, 1] >= 0).any() else groups[:, 0]
-        if scope.allowed is None and not scope.left_out:
-            kept = column
-        else:
-            kept = column[self._mask_of(target, scope)]
-        return len(np.unique(kept[kept >= 0])) + int((kept < 0).sum())
+        return tuple(
+            Known(item, heard[row]) for row, item in zip(rows, self._items(target, rows), strict=True)
+        )
 
     def _report(self, stage: str, started: float) -> float:
         now = time.perf_counter()

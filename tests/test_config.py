@@ -18,13 +18,16 @@ def test_a_missing_setting_is_an_error() -> None:
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
 def test_a_weight_that_cannot_weigh_is_refused(weight: float) -> None:
-    with pytest.raises(ConfigError, match="mood_weight"):
-        BuildConfig(Path("m.csv"), Path("t.csv"), mood_weight=weight)
+    with pytest.raises(ConfigError, match="moods_weight"):
+        BuildConfig(Path("m.csv"), Path("t.csv"), moods_weight=weight)
 
 
 def test_all_weights_zero_compares_nothing() -> None:
-    with pytest.raises(ConfigError, match="both 0"):
-        BuildConfig(Path("m.csv"), Path("t.csv"), text_weight=0, mood_weight=0)
+    names = ("moods", "music", "scenes", "era", "feeling", "meaning", "learned")
+    with pytest.raises(ConfigError, match="are 0"):
+        BuildConfig.from_dict(
+            {"movies": "m.csv", "tracks": "t.csv", **{f"{name}_weight": 0 for name in names}}
+        )
 
 
 def test_paths_become_paths_and_their_names_go_into_the_manifest() -> None:

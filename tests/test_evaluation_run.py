@@ -41,7 +41,7 @@ def base(starter_indexes: Path) -> Iterator[IndexVersion]:
 
 @pytest.fixture
 def remake(base: IndexVersion, tmp_path: Path) -> Iterator[Remake]:
-    """Open a copy of the starter version without methods, training and emotions but for what is given.
+    """Open a copy of the starter version without methods and training but for what is given.
 
     ``write`` puts files into its folder.
     """
@@ -51,7 +51,7 @@ def remake(base: IndexVersion, tmp_path: Path) -> Iterator[Remake]:
         folder = tmp_path / "indexes" / "making"
         shutil.copytree(base.folder, folder)
         told = {k: v for k, v in base.manifest.items() if k not in ("format", "files", "methods", "training")}
-        for file in (versions.MANIFEST, versions.SEAL, versions.EMOTIONS):
+        for file in (versions.MANIFEST, versions.SEAL):
             (folder / file).unlink(missing_ok=True)
         shutil.rmtree(folder / versions.METHODS, ignore_errors=True)
         write(folder)
@@ -106,7 +106,7 @@ def test_segue_in_the_evaluation_is_segue_in_search(
     scores = method.scores(source, np.array([5, 40]), target)
     assert scores.dtype == np.float32
     for line, id in zip(scores, ids(base, source, [5, 40]), strict=True):
-        hits = search.find(Query(target, limit=10, **{source: (id,)})).hits
+        hits = search.find(Query(target, limit=10, unique=False, **{source: (id,)})).hits
         rows = base.store.rows(target, [hit.id for hit in hits])
         np.testing.assert_allclose(line[rows], [hit.raw_score for hit in hits], atol=1e-5)
         np.testing.assert_allclose(np.sort(line)[::-1][:10], [hit.raw_score for hit in hits], atol=1e-5)
@@ -127,30 +127,20 @@ class _Index(SimpleNamespace):
         return np.asarray(self.items, dtype=np.float32)[list(rows)]
 
 
-def test_names_are_added_by_their_weight_and_each_direction_has_its_curve() -> None:
+def test_scores_are_inner_products_and_each_direction_has_its_curve() -> None:
     films, songs = [[1, 0], [0, 1], [2, 2]], [[1, 0], [0, 3]]
-    names = SimpleNamespace(
-        combine=lambda wanted: wanted,
-        # Song 1 shares a name with film 2, song 0 with none.
-        scores=lambda query, target: (
-            (np.array([2]), np.array([4.0], np.float32))
-            if query == [("tracks", 1)] and target == "movies"
-            else (np.empty(0, np.int64), np.empty(0, np.float32))
-        ),
-    )
+    curves = {("tracks", "movies"): np.sqrt, ("movies", "tracks"): np.square}
     space = SimpleNamespace(
-        names_weight=0.5,
-        queries=lambda medium, vectors, target: vectors * (10 if medium == "tracks" else 1),
-        curve_for=lambda target: SimpleNamespace(apply={"movies": np.sqrt, "tracks": np.square}[target]),
+        queries=lambda items: 10 * items,
+        curve_for=lambda source, target: SimpleNamespace(apply=curves[source, target]),
     )
     version: Any = SimpleNamespace(
         space=space,
-        names=names,
         indexes={"movies": _Index(size=3, items=films), "tracks": _Index(size=2, items=songs)},
     )
     method = SegueMethod(version)
-    assert method.scores("tracks", np.array([1, 0]), "movies").tolist() == [[0, 30, 62], [10, 0, 20]]
-    assert method.scores("movies", np.array([2]), "tracks").tolist() == [[2, 6]]
+    assert method.scores("tracks", np.array([1, 0]), "movies").tolist() == [[0, 30, 60], [10, 0, 20]]
+    assert method.scores("movies", np.array([2]), "tracks").tolist() == [[20, 60]]
     assert method.probability("movies")(np.array([0.25])).tolist() == [0.5]
     assert method.probability("tracks")(np.array([0.5])).tolist() == [0.25]
 
@@ -393,18 +383,21 @@ def test_tags_and_emotion_words_are_asked_of_segue(
     assert "words.csv: 12 songs of 13 lines; the rest unmatched or repeated" in run.remarks
 
 
-def _write_emotions(folder: Path) -> None:
-    """Valence is the row, arousal always 1.5; nothing is known of song 3."""
-    predicted = np.full((SIZES["tracks"], 2), 1.5, dtype=np.float32)
-    predicted[:, 0] = np.arange(SIZES["tracks"])
-    predicted[3] = np.nan
-    np.save(folder / versions.EMOTIONS, predicted)
+def _write_moods(folder: Path) -> None:
+    """Valence 0.2 and 0.6 by turns, so −1 and 1 standardised, energy always 0.5; nothing is known of song 3."""
+    moods = np.full((SIZES["tracks"], 2), 0.5, dtype=np.float32)
+    known = np.delete(np.arange(SIZES["tracks"]), 3)
+    moods[known[::2], 0], moods[known[1::2], 0] = 0.2, 0.6
+    moods[3] = np.nan
+    np.save(folder / versions.mood_file("tracks"), moods)
 
 
 def _emotions(base: IndexVersion, path: Path) -> Path:
-    """Songs 0 to 3 labelled with their row, arousal 0 to 3; song 4 is for training."""
+    """Songs 0 to 3 of valence −1 and 1 by turns, and arousal 0 to 3; song 4 is for training."""
     songs = ids(base, "tracks", range(5))
-    lines = [(song, row, row, "train" if row == 4 else "test") for row, song in enumerate(songs)]
+    lines = [
+        (song, (-1) ** (row + 1), row, "train" if row == 4 else "test") for row, song in enumerate(songs)
+    ]
     return write_csv(path, "track_id valence arousal split", [*lines, ("unheard", 1, 1, "test")])
 
 
@@ -412,38 +405,26 @@ def test_valence_and_arousal_are_those_of_the_version(
     remake: Remake, base: IndexVersion, pairs_file: Path, tmp_path: Path
 ) -> None:
     files = EvaluationFiles(pairs_file, song_emotions=_emotions(base, tmp_path / "labels.csv"))
-    run = run_evaluation(remake(_write_emotions), files, ["segue"], QUICK)
+    run = run_evaluation(remake(_write_moods), files, ["segue"], QUICK)
     valence, arousal = run.evaluation.labels
-    assert (valence.task, valence.figure.value, valence.examples) == ("valence", 1.0, 3)
-    # Labels 0, 1, 2 against 1.5: squares 2.25 + 0.25 + 0.25 over a total of 2.
-    assert (arousal.task, arousal.figure.value) == ("arousal", pytest.approx(1 - 2.75 / 2))
+    assert (valence.task, valence.examples) == ("valence", 3)
+    assert valence.figure.value == pytest.approx(1.0)
+    # Labels 0, 1, 2 against 0, for all songs are alike: squares 0 + 1 + 4 over a total of 2.
+    assert (arousal.task, arousal.figure.value) == ("arousal", pytest.approx(1 - 5 / 2))
     assert run.remarks[-1] == (
         "labels.csv: 3 songs; of 6 lines 1 are for training, the rest unmatched or repeated; "
         "1 songs have no prediction"
     )
 
 
-def test_a_version_without_emotions_says_so(
-    remake: Remake, base: IndexVersion, pairs_file: Path, tmp_path: Path
-) -> None:
-    files = EvaluationFiles(pairs_file, song_emotions=_emotions(base, tmp_path / "labels.csv"))
-    run = run_evaluation(remake(), files, ["segue"], QUICK)
-    assert run.evaluation.labels == ()
-    assert "labels.csv: not used, for this version was built without emotion labels" in run.remarks
-
-
-def test_emotions_of_another_catalogue_are_refused(
-    remake: Remake, base: IndexVersion, pairs_file: Path, tmp_path: Path
-) -> None:
-    files = EvaluationFiles(pairs_file, song_emotions=_emotions(base, tmp_path / "labels.csv"))
-    version = remake(lambda folder: np.save(folder / versions.EMOTIONS, np.zeros((7, 2), np.float32)))
-    with pytest.raises(VersionDamaged, match=r"tracks\.emotion\.npy is of shape \(7, 2\)"):
-        run_evaluation(version, files, ["segue"], QUICK)
+def test_moods_of_another_catalogue_are_refused(remake: Remake) -> None:
+    with pytest.raises(VersionDamaged, match=r"tracks\.mood\.npy holds 7 tracks"):
+        remake(lambda folder: np.save(folder / versions.mood_file("tracks"), np.zeros((7, 2), np.float32)))
 
 
 @pytest.mark.parametrize("kind", ["movie_tags", "emotion_words", "song_emotions"])
 def test_unusable_label_files_are_told(remake: Remake, pairs_file: Path, tmp_path: Path, kind: str) -> None:
-    version = remake(_write_emotions)
+    version = remake()
     other = write_csv(tmp_path / "other.csv", "tmdb_id track_id tag", [("nowhere", "unheard", "noir")])
     expected = (
         (InputError, "none of its tagged films") if kind == "movie_tags" else (MissingColumn, "no column")

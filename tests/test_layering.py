@@ -78,7 +78,6 @@ LAYERS = [
         "server.headers",
         "server.logs",
         "server.answer_cache",
-        
         "server.explain",
         "server.map_points",
         "server.search",

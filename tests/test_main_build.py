@@ -22,7 +22,7 @@ def test_a_data_folder_fills_in_what_is_not_named(
     assert main(["build", "--data", str(data), "--indexes", str(indexes)]) == 0
     said = capsys.readouterr().out
     assert f"from {data}: movies_19k.csv, tracks_82k.csv, soundtracks.csv\n" in said
-    assert "not there, so done without: soundtracks_weak.csv, song_emotion_deezer.csv" in said
+    assert "not there, so done without: song_emotion_deezer.csv" in said
     manifest = versions.verify(indexes / index_folder.current_name(indexes))
     assert [source["what"] for source in manifest["sources"]] == ["movies", "tracks", "soundtracks"]
     assert manifest["counts"]["movies"] == 370
@@ -31,9 +31,3 @@ def test_a_data_folder_fills_in_what_is_not_named(
 def test_a_data_folder_that_is_none_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["build", "--data", str(tmp_path / "gone"), "--indexes", str(tmp_path)]) == 1
     assert "gone is not a folder" in capsys.readouterr().err
-
-
-def test_half_of_the_emotion_labels_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["build", "--starter", "--song-emotions", "x.csv", "--indexes", str(tmp_path)]
-    assert main(arguments) == 1
-    assert "song_emotions and emotion_words are used together" in capsys.readouterr().err

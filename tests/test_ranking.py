@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.catalogue.records import Medium
+from indexer.features.mood_text import Understood
 from indexer.index_version import IndexVersion, open_version
 from indexer.normalisation import unit
-from indexer.space import MEDIA, NO_DIALS, Dials
 from indexer.ranking import DIVERSE_POOL, Asked, Inputs, ask, diversify, rank
+from indexer.readers import carried
+from indexer.space import MEDIA, NO_DIALS, Dials
 from server.search import Query, Search
 
 FILMS, SONGS = 370, 985
@@ -33,11 +35,11 @@ def version(starter_indexes: Path) -> Iterator[IndexVersion]:
 
 
 def brute(version: IndexVersion, asked: Asked, target: Medium) -> npt.NDArray[np.float64]:
-    """Raw scores of all rows, by plain products: the vectors, then the names, each times its weight."""
-    everything = np.arange(version.indexes[target].size)
-    vectors = version.indexes[target].vectors(everything.tolist()).astype(np.float64)
-    names = version.names.value(asked.names, target, everything).astype(np.float64)
-    return vectors @ asked.vector.astype(np.float64) + asked.names_weight * names
+    """Raw scores of all rows, by plain products."""
+    everything = list(range(version.indexes[target].size))
+    vectors = version.indexes[target].vectors(everything).astype(np.float64)
+    scores: npt.NDArray[np.float64] = vectors @ asked.vector.astype(np.float64)
+    return scores
 
 
 def inputs(count: int) -> st.SearchStrategy[Inputs]:
@@ -54,10 +56,10 @@ def inputs(count: int) -> st.SearchStrategy[Inputs]:
     )
 
 
-def some_text(seed: int) -> npt.NDArray[np.float32]:
-    """An embedding like a text's: a direction in 384 dimensions."""
-    embedding: npt.NDArray[np.float32] = unit(np.random.default_rng(seed).normal(size=(1, 384)))[0]
-    return embedding
+def some_text(seed: int) -> Understood:
+    """What a text with an embedding of any direction says."""
+    reader = carried().text
+    return reader.plain(unit(np.random.default_rng(seed).normal(size=(1, len(reader.model.mean))))[0])
 
 
 TURNS = st.sampled_from([0.0, -1.0, 0.4])
@@ -90,7 +92,7 @@ def test_the_ranking_equals_brute_force_over_all_rows(
         allowed[seed % size] = True
     places = np.arange(size) if allowed is None else np.flatnonzero(allowed)
     depth = min(depth, len(places))
-    asked = ask(version, wanted, avoided, dials, target)
+    asked = ask(version, wanted, avoided, dials)
     rows, scores = rank(version, asked, target, depth, allowed)
     truth = brute(version, asked, target)
     assert len(set(rows.tolist())) == depth
@@ -99,16 +101,6 @@ def test_the_ranking_equals_brute_force_over_all_rows(
     # Rows whose scores differ by rounding alone may change places, so scores are compared place by place.
     np.testing.assert_allclose(scores, np.sort(truth[places])[::-1][:depth], atol=1e-5)
     assert np.all(np.diff(scores) <= 0)
-
-
-def test_names_lift_rows_that_the_vectors_alone_leave_out(version: IndexVersion) -> None:
-    """Without this the brute force above would hold for a ranking that forgets the names."""
-    lifted = 0
-    for row in range(0, SONGS, 10):
-        asked = ask(version, Inputs({"movies": [], "tracks": [row]}), NOTHING, NO_DIALS, "movies")
-        by_vector = version.indexes["movies"].search(asked.vector, 10, 0, None).rows
-        lifted += len(set(rank(version, asked, "movies", 10, None)[0].tolist()) - set(by_vector.tolist()))
-    assert lifted > 20
 
 
 @PROPERTY
@@ -120,7 +112,7 @@ def test_names_lift_rows_that_the_vectors_alone_leave_out(version: IndexVersion)
 def test_a_shorter_ranking_is_the_beginning_of_a_longer_one(
     version: IndexVersion, target: Medium, wanted: Inputs, cuts: list[int]
 ) -> None:
-    asked = ask(version, wanted, NOTHING, NO_DIALS, target)
+    asked = ask(version, wanted, NOTHING, NO_DIALS)
     rows, scores = rank(version, asked, target, 360, None)
     for cut in cuts:
         some, values = rank(version, asked, target, cut, None)
@@ -128,25 +120,81 @@ def test_a_shorter_ranking_is_the_beginning_of_a_longer_one(
         assert values.tolist() == scores[:cut].tolist()
 
 
-def test_only_the_other_medium_asks_by_name_and_by_its_share(version: IndexVersion) -> None:
-    wanted = Inputs({"movies": [3], "tracks": [5, 8]}, (some_text(0),))
-    # Of four inputs two are songs, then one is a film.
-    weight = version.space.names_weight
-    assert ask(version, wanted, NOTHING, NO_DIALS, "movies").names_weight == pytest.approx(weight / 2)
-    assert ask(version, wanted, NOTHING, NO_DIALS, "tracks").names_weight == pytest.approx(weight / 4)
-    similar = ask(version, Inputs({"movies": [3], "tracks": []}), NOTHING, NO_DIALS, "movies")
-    assert (similar.names_weight, len(similar.names.columns)) == (0.0, 0)
-
-
 def test_several_inputs_score_as_the_mean_of_each(version: IndexVersion) -> None:
-    wanted: dict[Medium, list[int]] = {"movies": [3, 77], "tracks": [5, 8, 400]}
-    text = some_text(1)
-    together = brute(version, ask(version, Inputs(wanted, (text,)), NOTHING, NO_DIALS, "movies"), "movies")
-    singly = [Inputs({"movies": [row], "tracks": []}) for row in wanted["movies"]]
-    singly += [Inputs({"movies": [], "tracks": [row]}) for row in wanted["tracks"]]
-    singly += [Inputs({"movies": [], "tracks": []}, (text,))]
-    each = [brute(version, ask(version, one, NOTHING, NO_DIALS, "movies"), "movies") for one in singly]
+    rows: dict[Medium, list[int]] = {"movies": [3, 77], "tracks": [5, 8, 400]}
+    singly = [Inputs({"movies": [row], "tracks": []}) for row in rows["movies"]]
+    singly += [Inputs({"movies": [], "tracks": [row]}) for row in rows["tracks"]]
+    each = [brute(version, ask(version, one, NOTHING, NO_DIALS), "movies") for one in singly]
+    together = brute(version, ask(version, Inputs(rows), NOTHING, NO_DIALS), "movies")
     np.testing.assert_allclose(together, np.mean(each, axis=0), atol=1e-5)
+
+
+def test_a_text_among_the_inputs_is_one_of_them(version: IndexVersion) -> None:
+    rows: dict[Medium, list[int]] = {"movies": [3], "tracks": [5, 8]}
+    asked = ask(version, Inputs(rows, (some_text(1),)), NOTHING, NO_DIALS)
+    assert len(asked.inputs) == 4
+    end = version.space.block("dials").start
+    np.testing.assert_allclose(asked.vector[:end], asked.inputs[:, :end].mean(axis=0), atol=1e-6)
+    text = version.space.text_query(some_text(1))
+    assert asked.inputs[3].tolist() == text.tolist()
+
+
+def distinct_first(groups: npt.NDArray[np.int32], rows: list[int], left_out: list[int]) -> list[int]:
+    """The plain way: down the whole ranking, what repeats a group above it goes behind all others; -1 is no group."""
+    seen: list[set[int]] = [{int(groups[row, 0]) for row in left_out}, set()]
+    first, repeats = [], []
+    for row in rows:
+        own = [(place, group) for place, group in enumerate(groups[row].tolist()) if group >= 0]
+        if any(group in seen[place] for place, group in own):
+            repeats.append(row)
+            continue
+        for place, group in own:
+            seen[place].add(group)
+        first.append(row)
+    return first + repeats
+
+
+@PROPERTY
+@given(
+    target=st.sampled_from(MEDIA),
+    wanted=inputs(3).filter(lambda some: some.count > 0),
+    left_out=st.lists(st.integers(0, FILMS - 1), max_size=5, unique=True),
+    cuts=st.lists(st.integers(1, 900), min_size=1, max_size=4),
+    filtered=st.booleans(),
+)
+def test_a_list_of_distinct_works_has_the_best_of_each_recording_and_artist_first(
+    version: IndexVersion,
+    target: Medium,
+    wanted: Inputs,
+    left_out: list[int],
+    cuts: list[int],
+    filtered: bool,
+) -> None:
+    size = version.indexes[target].size
+    allowed = np.arange(size) % 3 > 0 if filtered else None
+    left_out = [row for row in left_out if allowed is None or allowed[row]]
+    asked = ask(version, wanted, NOTHING, NO_DIALS)
+    whole, scores = rank(version, asked, target, size, allowed, left_out)
+    expected = distinct_first(version.groups[target], whole.tolist(), left_out)
+    score_of = dict(zip(whole.tolist(), scores.tolist(), strict=True))
+    for cut in cuts:
+        rows, values = rank(version, asked, target, cut, allowed, left_out, unique=True)
+        assert rows.tolist() == expected[:cut]
+        assert values.tolist() == [score_of[row] for row in rows.tolist()]
+
+
+def test_songs_of_one_artist_come_once_before_any_comes_again_and_films_as_they_are(
+    version: IndexVersion,
+) -> None:
+    asked = ask(version, Inputs({"movies": [0], "tracks": []}), NOTHING, NO_DIALS)
+    songs, _ = rank(version, asked, "tracks", 100, None, unique=True)
+    artists = [track.artists[0] for track in version.store.tracks(songs.tolist())]
+    assert len(set(artists)) == len(artists)
+    plain, _ = rank(version, asked, "tracks", 100, None)
+    again = [track.artists[0] for track in version.store.tracks(plain.tolist())]
+    assert len(set(again)) < len(again)
+    films, unlike = (rank(version, asked, "movies", FILMS, None, unique=some)[0] for some in (True, False))
+    assert films.tolist() == unlike.tolist()
 
 
 def queries(version: IndexVersion, target: Medium) -> list[Query]:
@@ -175,10 +223,10 @@ def mean_of_first_20(version: IndexVersion, search: Search, query: Query, figure
 @pytest.mark.parametrize(
     ("dials", "figure", "direction"),
     [
-        (Dials(valence=0.3), "valence", 1),
-        (Dials(valence=-0.3), "valence", -1),
-        (Dials(energy=-0.5), "arousal", -1),
-        (Dials(energy=0.5), "arousal", 1),
+        (Dials(valence=1.0), "valence", 1),
+        (Dials(valence=-1.0), "valence", -1),
+        (Dials(energy=-1.0), "arousal", -1),
+        (Dials(energy=1.0), "arousal", 1),
         (Dials(popularity=1.0), "popularity", 1),
         (Dials(popularity=-1.0), "popularity", -1),
     ],
@@ -196,8 +244,8 @@ def test_a_dial_shifts_what_comes_first(
         for query in queries(version, target)
     ]
     assert sum(shift > 0 for shift in shifts) >= 8
-    # A tenth of the scale of popularity (0 to 100), a twentieth of that of moods (0 to 1).
-    assert np.mean(shifts) > (10.0 if figure == "popularity" else 0.05)
+    # Of the scale of popularity (0 to 100), and of that of moods (0 to 1).
+    assert np.mean(shifts) > (5.0 if figure == "popularity" else 0.04)
 
 
 def unlikeness(version: IndexVersion, search: Search, query: Query) -> float:
@@ -236,7 +284,7 @@ def test_diversity_reorders_the_best_hundred_and_nothing_past_them(
 
 
 def test_without_diversity_the_order_stays(version: IndexVersion) -> None:
-    asked = ask(version, Inputs({"movies": [0], "tracks": []}), NOTHING, NO_DIALS, "movies")
+    asked = ask(version, Inputs({"movies": [0], "tracks": []}), NOTHING, NO_DIALS)
     rows, scores = rank(version, asked, "movies", 50, None)
     assert diversify(version, "movies", rows, scores, 0.0).tolist() == list(range(50))
     assert diversify(version, "movies", rows[:1], scores[:1], 1.0).tolist() == [0]
@@ -244,7 +292,7 @@ def test_without_diversity_the_order_stays(version: IndexVersion) -> None:
 
 
 def test_full_diversity_takes_what_is_least_like_what_stands_above(version: IndexVersion) -> None:
-    asked = ask(version, Inputs({"movies": [], "tracks": [5]}), NOTHING, NO_DIALS, "movies")
+    asked = ask(version, Inputs({"movies": [], "tracks": [5]}), NOTHING, NO_DIALS)
     rows, scores = rank(version, asked, "movies", 30, None)
     order = diversify(version, "movies", rows, scores, 1.0).tolist()
     end = version.space.block("dials").start
@@ -278,7 +326,7 @@ def test_leaving_rows_out_is_as_not_allowing_them(
     version: IndexVersion, target: Medium, wanted: Inputs, left_out: list[int], depth: int, filtered: bool
 ) -> None:
     size = version.indexes[target].size
-    asked = ask(version, wanted, NOTHING, NO_DIALS, target)
+    asked = ask(version, wanted, NOTHING, NO_DIALS)
     allowed = np.arange(size) % 3 > 0 if filtered else np.ones(size, np.bool_)
     left_out = [row for row in left_out if allowed[row]]
     some = allowed.copy()
@@ -287,24 +335,6 @@ def test_leaving_rows_out_is_as_not_allowing_them(
     others, values = rank(version, asked, target, depth, some)
     assert rows.tolist() == others.tolist()
     assert scores.tolist() == values.tolist()
-
-
-def test_few_vectors_are_read_for_names(version: IndexVersion, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows whose names cannot lift them onto the page are not compared."""
-    index, read, named = version.indexes["tracks"], 0, 0
-    vectors = index.vectors
-
-    def count(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        nonlocal read
-        read += len(rows)
-        return vectors(rows)
-
-    monkeypatch.setattr(index, "vectors", count)
-    for row in range(0, FILMS, 10):
-        asked = ask(version, Inputs({"movies": [row], "tracks": []}), NOTHING, NO_DIALS, "tracks")
-        named += len(version.names.scores(asked.names, "tracks")[0])
-        rank(version, asked, "tracks", 10, None)
-    assert 0 < read < named / 2
 
 
 class Forgetful:
@@ -321,8 +351,7 @@ class Forgetful:
         return self._index.search(query, k, offset, known if allowed is None else known & allowed)
 
 
-def test_pages_join_where_the_index_misses_rows(search: Search) -> None:
-    version = search._version
+def test_pages_join_where_the_index_misses_rows(version: IndexVersion) -> None:
     forgetful = {medium: Forgetful(index) for medium, index in version.indexes.items()}
     missing = Search(replace(version, indexes=forgetful))  # type: ignore[arg-type]
     for id in version.store.ids("movies", list(range(0, 370, 5))):

@@ -204,7 +204,8 @@ def seal(million: Million, kinds: Mapping[str, Any]) -> dict[str, Any]:
     sizes = million.sizes
     manifest = {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "counts": {medium: sizes.of(medium) for medium in MEDIA} | {"soundtracks": len(version.soundtracks.facts)},
+        "counts": {medium: sizes.of(medium) for medium in MEDIA}
+        | {"soundtracks": len(version.soundtracks.facts)},
         "index": dict(kinds),
         "made_up": f"the items of {version.name} over and over, noise {sizes.noise:g}, seed {sizes.seed}",
         "methods": {},

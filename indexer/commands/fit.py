@@ -16,7 +16,9 @@ from indexer.config import DEFAULT_ENCODER
 
 def add_to(command: AddCommand) -> None:
     """Add ``fit``."""
-    fit = command("fit", _run, "Fit the parameters carried in indexer/knowledge to the knowledge written there.")
+    fit = command(
+        "fit", _run, "Fit the parameters carried in indexer/knowledge to the knowledge written there."
+    )
     fit.add_argument("--movies", type=Path, required=True, help="films that the knowledge is about")
     fit.add_argument("--tracks", type=Path, required=True, help="songs that the knowledge is about")
     fit.add_argument("--encoder", default=DEFAULT_ENCODER, help="the text encoder: a folder or a name")

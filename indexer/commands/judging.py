@@ -17,10 +17,15 @@ def add_options(evaluate: argparse.ArgumentParser) -> None:
         "--questions", type=Path, help="the judged questions (queries.csv beside the judgements)"
     )
     evaluate.add_argument(
-        "--suggestions", type=Path, help="what a critic would answer: columns query, target, title, artist_or_year"
+        "--suggestions",
+        type=Path,
+        help="what a critic would answer: columns query, target, title, artist_or_year",
     )
     evaluate.add_argument(
-        "--write-unjudged", type=Path, metavar="FILE", help="write the answers that nobody judged yet, to be graded"
+        "--write-unjudged",
+        type=Path,
+        metavar="FILE",
+        help="write the answers that nobody judged yet, to be graded",
     )
     evaluate.add_argument(
         "--merge", type=Path, metavar="FILE", help="first take the grades of a file of --write-unjudged in"
@@ -51,6 +56,7 @@ def evaluate_judgements(options: argparse.Namespace) -> None:
         figures = judgements.measure(
             answered, known, options.suggestions, version, options.bootstrap, options.seed
         )
+        curves = judgements.fit_curves(version, answered, known) if options.write_curves else {}
     finally:
         version.close()
     sys.stdout.write(judgements.show_figures(figures))
@@ -61,6 +67,5 @@ def evaluate_judgements(options: argparse.Namespace) -> None:
         count = judgements.write_unjudged(options.write_unjudged, answered, known)
         sys.stdout.write(f"{count:,} answers without a grade written to {options.write_unjudged}\n")
     if options.write_curves is not None:
-        curves = judgements.fit_curves(answered, known)
         shown = [[source, target, curve.to_dict()] for (source, target), curve in sorted(curves.items())]
         options.write_curves.write_text(json.dumps(shown, indent=1) + "\n", encoding="utf-8")

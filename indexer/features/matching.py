@@ -76,4 +76,3 @@ def is_kept_out(key: FilmKey | str) -> bool:
     """Whether a film, or an artist by folded name, belongs to the tenth that nothing is fitted to."""
     name = key if isinstance(key, str) else f"{key.title}|{key.year}"
     return hashlib.sha256(name.encode()).digest()[0] % _KEPT_OUT == 0
-

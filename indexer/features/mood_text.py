@@ -28,9 +28,14 @@ _UNWANTED = re.compile(
     r"(?=\s*(?:[,;.!?:–—()]|$|\bbut\b|\bjust\b|\bonly\b|\baber\b|\bmais\b|\bpero\b))",
     re.IGNORECASE,
 )
-_WITHOUT = re.compile(r"\b(?:without|ohne|sans|senza|sem)\s+(?:any\s+|the\s+|being\s+|a\s+)?(?P<what>[^,;.!?:–—()]+)", re.I)
+_WITHOUT = re.compile(
+    r"\b(?:without|ohne|sans|senza|sem)\s+(?:any\s+|the\s+|being\s+|a\s+)?(?P<what>[^,;.!?:–—()]+)", re.I
+)
 #: What follows these names a work or a maker.
-_CUE = re.compile(r"\b(?:like|as in|à la|a la|in the style of|reminds? me of|similar to|vibes? of|mood of|wie|comme|como|come)\s+", re.I)
+_CUE = re.compile(
+    r"\b(?:like|as in|à la|a la|in the style of|reminds? me of|similar to|vibes? of|mood of|wie|comme|como|come)\s+",
+    re.I,
+)
 _MOST_WORDS = 5
 #: How much a name counts beside the other words of a text.
 _NAMED = 0.6

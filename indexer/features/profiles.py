@@ -98,14 +98,12 @@ class SongParts:
         """Features (n, d) float32; ``without_artist``: as if nothing were written of the artists."""
         artists = np.zeros_like(self.artists) if without_artist else self.artists
         known = [np.any(part != 0, axis=1, keepdims=True) for part in (artists, self.labels)]
-        return np.concatenate([artists, self.labels, self.rest, *(0.5 * flag for flag in known)], axis=1).astype(
-            np.float32
-        )
+        return np.concatenate(
+            [artists, self.labels, self.rest, *(0.5 * flag for flag in known)], axis=1
+        ).astype(np.float32)
 
 
-def read_song_parts(
-    tracks: Table, encode: EncodeTexts, left_out: frozenset[str] = frozenset()
-) -> SongParts:
+def read_song_parts(tracks: Table, encode: EncodeTexts, left_out: frozenset[str] = frozenset()) -> SongParts:
     """Gather what is told of songs; ``left_out``: keys of artists of whom nothing is to be known."""
     artists, genres = tables.artists(), tables.genres()
     labels = gather_labels(tracks)
@@ -113,21 +111,27 @@ def read_song_parts(
     about = {label: genres.rows.get(tables.name_key(label)) for label in known}
     years = gather_years(tracks)
     audio = np.stack(
-        [(read_numbers(tracks, name) - mean) / spread for name, (mean, spread) in _AUDIO_SCALE.items()], axis=1
+        [(read_numbers(tracks, name) - mean) / spread for name, (mean, spread) in _AUDIO_SCALE.items()],
+        axis=1,
     )
     heard = ~np.isnan(audio).any(axis=1, keepdims=True)
     audio = np.clip(np.nan_to_num(audio), -3.0, 3.0)
     rest = np.concatenate(
-        [0.25 * audio, 0.12 * audio**2, 0.3 * heard, 0.7 * _era(years), 0.3 * ~np.isnan(years)[:, None]], axis=1
+        [0.25 * audio, 0.12 * audio**2, 0.3 * heard, 0.7 * _era(years), 0.3 * ~np.isnan(years)[:, None]],
+        axis=1,
     )
     return SongParts(
         _mean_written(matching.artist_rows(read_texts(tracks, "artists"), left_out), artists, encode),
-        _mean_written([[row for label in own if (row := about[label]) is not None] for own in labels], genres, encode),
+        _mean_written(
+            [[row for label in own if (row := about[label]) is not None] for own in labels], genres, encode
+        ),
         rest.astype(np.float32),
     )
 
 
-def _mean_written(rows: Sequence[Sequence[int]], written: tables.Profiles[str], encode: EncodeTexts) -> Floats:
+def _mean_written(
+    rows: Sequence[Sequence[int]], written: tables.Profiles[str], encode: EncodeTexts
+) -> Floats:
     """Means (n, width + d) of written profiles and embedded phrases; the first rows of each count most."""
     used = sorted({row for some in rows for row in some})
     place = {row: number for number, row in enumerate(used)}
@@ -147,7 +151,9 @@ class Predictor:
 
     model: LowRankRidge
 
-    def join(self, features: Floats, written: Mapping[int, int], known: tables.Profiles[Any], encode: EncodeTexts) -> Described:
+    def join(
+        self, features: Floats, written: Mapping[int, int], known: tables.Profiles[Any], encode: EncodeTexts
+    ) -> Described:
         """Profiles of items from ``features`` (n, d), joined with what is written of those in ``written``: row → row.
 
         Written and predicted are mixed by how sure the written row is.

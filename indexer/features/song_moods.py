@@ -32,7 +32,9 @@ def read_song_moods(standardised: Path | None, shares: Path | None, tracks: pd.D
         labels = _read(path)
         values = labels[["valence", "arousal"]].to_numpy(dtype=np.float64)
         if not np.isfinite(values).all() or (path is shares and ((values < 0) | (values > 1)).any()):
-            raise InputError(f"{path.name}: valence and arousal must be numbers, and lie between 0 and 1 in --emotion-words")
+            raise InputError(
+                f"{path.name}: valence and arousal must be numbers, and lie between 0 and 1 in --emotion-words"
+            )
         for id, value in zip(labels["track_id"], values, strict=True):
             if id in rows:
                 total[rows[id]] += np.clip(offset + scale * value, 0.0, 1.0)

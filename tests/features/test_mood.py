@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.catalogue.records import MOVIE_COLUMNS, TRACK_COLUMNS
-from indexer.features import mood, mood_scale
+from indexer.features import mood
 from indexer.features.mood import (
     MoodLexicon,
     estimate_movie_mood,
@@ -23,7 +22,6 @@ from indexer.features.mood import (
     load_lexicon,
     split_words,
 )
-from indexer.features.mood_scale import MoodScale, describe_mood, mood_words
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 NAN = float("nan")
@@ -247,93 +245,6 @@ def test_a_sad_slow_song_and_a_melancholy_film_are_on_the_same_side() -> None:
 def test_empty_tables_give_no_rows() -> None:
     assert estimate_movie_mood(make_movies()).shape == (0, 2)
     assert estimate_track_mood(make_tracks()).shape == (0, 2)
-
-
-# --- scale
-
-
-def test_scale_uses_the_first_and_last_percentile_so_that_an_outlier_changes_little() -> None:
-    raw = np.zeros((1001, 2), dtype=np.float32)
-    raw[:, 0] = np.linspace(0.0, 1.0, 1001)
-    raw[:, 1] = raw[:, 0]
-    raw[-1, 1] = 1000.0
-    scale = MoodScale.fit(raw)
-    np.testing.assert_allclose(scale.low, (0.01, 0.01), atol=1e-6)
-    np.testing.assert_allclose(scale.high, (0.99, 0.99), atol=1e-6)
-    np.testing.assert_allclose(scale.apply(raw)[[0, 500, 1000]], [(0, 0), (0.5, 0.5), (1, 1)], atol=1e-6)
-
-
-def test_scale_ignores_nan_and_keeps_it() -> None:
-    raw = np.array([[0.0, NAN], [1.0, 5.0], [NAN, 6.0]], dtype=np.float32)
-    scaled = MoodScale.fit(raw).apply(raw)
-    assert scaled.dtype == np.float32
-    np.testing.assert_array_equal(scaled, np.array([[0, NAN], [1, 0], [NAN, 1]], dtype=np.float32))
-
-
-def test_a_constant_axis_scales_to_the_middle() -> None:
-    raw = np.full((4, 2), 0.3, dtype=np.float32)
-    np.testing.assert_allclose(MoodScale.fit(raw).apply(raw), 0.5, atol=1e-6)
-
-
-@pytest.mark.parametrize("raw", [np.full((3, 2), NAN, dtype=np.float32), np.empty((0, 2), dtype=np.float32)])
-def test_nothing_known_leaves_the_full_range(raw: npt.NDArray[np.float32]) -> None:
-    scale = MoodScale.fit(raw)
-    assert scale == MoodScale(low=(-1.0, -1.0), high=(1.0, 1.0))
-    np.testing.assert_array_equal(scale.apply(raw), raw)
-
-
-def test_scale_survives_json() -> None:
-    scale = MoodScale(low=(-0.123456789, -1.0), high=(0.3, 0.1 + 0.2))
-    assert MoodScale.from_dict(json.loads(json.dumps(scale.to_dict()))) == scale
-
-
-def test_a_damaged_scale_is_refused() -> None:
-    with pytest.raises(ValueError, match="not enough values"):
-        MoodScale.from_dict({"low": [0.0], "high": [1.0, 1.0]})
-    with pytest.raises(KeyError):
-        MoodScale.from_dict({"low": [0.0, 0.0]})
-
-
-# --- words for people
-
-
-@pytest.mark.parametrize(
-    ("valence", "arousal", "phrase"),
-    [
-        (0.3, 0.3, "calm and bittersweet"),
-        (0.0, 0.0, "desolate and still"),
-        (1.0, 1.0, "euphoric and energetic"),
-        (0.5, 0.5, "even in mood"),
-        (0.1, 0.9, "dark and furious"),
-        (0.9, 0.1, "serene and tender"),
-        (NAN, 0.3, "calm"),
-        (0.1, NAN, "sad"),
-        (NAN, NAN, "of unknown mood"),
-    ],
-)
-def test_describe_mood(valence: float, arousal: float, phrase: str) -> None:
-    assert describe_mood(valence, arousal) == phrase
-
-
-def test_no_two_moods_are_described_alike() -> None:
-    phrases = [phrase for row in mood_scale.MOOD_PHRASES for phrase in row]
-    assert sorted(set(phrases)) == sorted(phrases)
-    assert [len(row) for row in mood_scale.MOOD_PHRASES] == [5, 5, 5, 5, 5]
-
-
-@pytest.mark.parametrize(
-    ("valence", "arousal", "words"),
-    [
-        (0.1, 0.1, "sad, slow and calm"),
-        (0.1, 0.3, "sad and calm"),
-        (0.9, 0.9, "happy, loud and energetic"),
-        (0.5, 0.7, "lively"),
-        (0.7, 0.5, "warm"),
-        (0.5, 0.5, "even in mood"),
-    ],
-)
-def test_mood_words(valence: float, arousal: float, words: str) -> None:
-    assert mood_words(valence, arousal) == words
 
 
 # --- against people's labels

@@ -53,6 +53,7 @@ ECHO: dict[str, Any] = {
     "popularity": None,
     "diversity": 0.0,
     "method": "segue",
+    "unique": True,
 }
 
 
@@ -70,10 +71,11 @@ def test_search_replies_with_every_value_in_order(client):
         "rank": 1,
         "score": 0.75,
         "raw_score": 0.375,
+        "soundtrack": False,
         "based_on": None,
         "reasons": REASONS,
     }
-    assert list(body["results"][0])[:6] == ["id", "rank", "score", "raw_score", "based_on", "reasons"]
+    assert list(body["results"][0])[:6] == ["id", "rank", "score", "raw_score", "soundtrack", "based_on"]
     assert [hit["id"] for hit in body["results"]] == ["680", "x-9"]
 
 
@@ -92,6 +94,7 @@ def test_search_hands_every_input_on(client, search):
         "popularity": 0.75,
         "diversity": 0.5,
         "method": "crosstune",
+        "unique": False,
     }
     reply = client.post("/v1/search", json=body)
     assert reply.status_code == 200
@@ -112,6 +115,7 @@ def test_search_hands_every_input_on(client, search):
             offset=100000,
             explain=False,
             method="crosstune",
+            unique=False,
         )
     ]
 
@@ -141,9 +145,9 @@ def test_relevance_is_what_the_manifest_says(client):
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/v1/tracks/s1/movies", Query("movies", tracks=("s1",))),
+        ("/v1/tracks/s1/movies", Query("movies", tracks=("s1",), soundtrack=True)),
         ("/v1/tracks/s1/similar", Query("tracks", tracks=("s1",))),
-        ("/v1/movies/680/tracks", Query("tracks", movies=("680",))),
+        ("/v1/movies/680/tracks", Query("tracks", movies=("680",), soundtrack=True)),
         ("/v1/movies/x-9/similar", Query("movies", movies=("x-9",))),
         (
             "/v1/tracks/s1/movies?limit=3&offset=6&explain=false&genres=Drama,Crime&genres=War"
@@ -157,6 +161,7 @@ def test_relevance_is_what_the_manifest_says(client):
                 limit=3,
                 offset=6,
                 explain=False,
+                soundtrack=True,
             ),
         ),
     ],

@@ -59,7 +59,7 @@ def test_a_reply_says_what_was_read(own_client: FlaskClient) -> None:
             "read": ["title", "tags", "features.energy"],
             "unread": ["lyrics", "features.key"],
         },
-        {**film, "id": "item-2", "read": ["title"], "unread": ["language", "popularity"]},
+        {**film, "id": "item-2", "read": ["title", "language"], "unread": ["popularity"]},
     ]
     assert {hit["based_on"] for hit in reply.get_json()["results"]} <= {"item-1", "item-2"}
 

@@ -85,7 +85,7 @@ export function makeList(target, { limit = PAGE, heading, method } = {}) {
         shown = [...shown, ...next.results];
         grid.append(...next.results.map((hit) => card(target, hit, known)));
         grid.children[from]?.querySelector("a, button")?.focus();
-        if (shown.length >= next.total) fill(foot);
+        if (!next.results.length || shown.length >= next.total) fill(foot);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         fill(foot, el("p", { role: "alert" }, error.message));
