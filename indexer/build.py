@@ -36,8 +36,8 @@ from indexer.map_layout import lay_out
 from indexer.methods.method import Material
 from indexer.public_data import tell_origin
 from indexer.query_sample import pick_texts, sample_queries
-from indexer.readers import carried
 from indexer.ray_encoding.cluster import RayCluster
+from indexer.readers import carried
 from indexer.space import MEDIA
 from indexer.space_fit import fit_space
 from indexer.unseen import write_unseen

@@ -30,7 +30,7 @@ class KnownPairs:
         )
 
     def means(self, medium: Medium, count: int, others: Floats) -> Floats:
-        """For each of ``count`` items of ``medium``, the weighed mean of its partners in ``others``: (count, k) float32.
+        """For each of ``count`` items of ``medium``, the weighed mean (count, k) of its partners in ``others``.
 
         One round of neighbourhood propagation (LightGCN; He et al. 2020). Zeros for an item without a pair.
         """

@@ -253,7 +253,8 @@ def merge_judgements(path: Path, graded: Path) -> int:
 def show_figures(figures: Sequence[JudgedFigures]) -> str:
     """A table for a terminal."""
     lines = [
-        f"{'':18}{'questions':>10}{'judged':>8}{'good':>22}{'grade':>22}{'nDCG@10':>9}{'word only':>11}{'share word':>11}{'sugg. 10':>9}{'100':>6}"
+        f"{'':18}{'questions':>10}{'judged':>8}{'good':>22}{'grade':>22}"
+        f"{'nDCG@10':>9}{'word only':>11}{'share word':>11}{'sugg. 10':>9}{'100':>6}"
     ]
     for one in figures:
         lines.append(

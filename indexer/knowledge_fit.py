@@ -16,12 +16,12 @@ import pandas as pd
 
 from indexer.alignment import Alignment, fit_text_map
 from indexer.catalogue.records import Medium
-from indexer.feel_pairs import find_feel_pairs
 from indexer.features.blocks import BlockAxes, BlockScale
 from indexer.features.matching import film_rows, is_kept_out, song_rows
 from indexer.features.mood_text import TextReader
 from indexer.features.profiles import Described, EncodeTexts, Predictor, read_film_features, read_song_parts
 from indexer.features.ridge import LowRankRidge
+from indexer.feel_pairs import find_feel_pairs
 from indexer.knowledge import tables
 from indexer.knowledge.vocabulary import vocabulary
 from indexer.normalisation import unit

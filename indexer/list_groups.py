@@ -95,11 +95,10 @@ def weigh_movies(movies: Table) -> npt.NDArray[np.float32]:
             and kinds <= {"music", "documentary", "comedy", "tv movie"}
             and "music" in kinds
             and len(kinds) < 3
+        ) and (
+            about & {"concert", "concert film", "live performance", "music video", "stand-up comedy"}
+            or _CONCERT.search(title)
+            or kinds == {"music"}
         ):
-            if (
-                about & {"concert", "concert film", "live performance", "music video", "stand-up comedy"}
-                or _CONCERT.search(title)
-                or kinds == {"music"}
-            ):
-                against[row] = _IS_CONCERT
+            against[row] = _IS_CONCERT
     return against

@@ -54,7 +54,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query ready to be ranked; ``inputs`` (n, dimension): the query of each input alone, in the order of ``Inputs``."""
+    """A query ready to be ranked; ``inputs`` (n, dimension): that of each input alone, in the order of ``Inputs``."""
 
     vector: Floats
     inputs: Floats

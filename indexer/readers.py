@@ -1,4 +1,4 @@
-"""What reads films, songs and texts into the blocks of a vector: parameters fitted to the knowledge, carried with it."""
+"""What reads films, songs and texts into the blocks of a vector: parameters fitted to the knowledge."""
 
 from __future__ import annotations
 

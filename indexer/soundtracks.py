@@ -35,11 +35,13 @@ _ALBUM = re.compile(
     re.IGNORECASE,
 )
 _ALBUM_FROM = re.compile(
-    r"^(?:music|songs|selections)\s+(?:from|inspired by)\s+the\s+(?:original\s+)?(?:motion\s+picture|film|movie)\s*:?\s*(?P<film>.+)$",
+    r"^(?:music|songs|selections)\s+(?:from|inspired by)\s+the\s+(?:original\s+)?"
+    r"(?:motion\s+picture|film|movie)\s*:?\s*(?P<film>.+)$",
     re.IGNORECASE,
 )
 _SONG = re.compile(
-    r"(?:[\(\[]|[-–—]\s+)\s*(?:(?:theme|music|song|love theme|main theme)\s+)?from\s+(?:the\s+(?:film|movie|motion picture)\s+)?"
+    r"(?:[\(\[]|[-–—]\s+)\s*(?:(?:theme|music|song|love theme|main theme)\s+)?from\s+"
+    r"(?:the\s+(?:film|movie|motion picture)\s+)?"
     r"[\"“”'‘’«](?P<film>[^\"“”»]+?)[\"“”'’»]",
     re.IGNORECASE,
 )

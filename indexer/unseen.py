@@ -24,8 +24,8 @@ import numpy.typing as npt
 from indexer.catalogue.records import AUDIO_FEATURES, SEPARATOR, Medium, Movie, Track
 from indexer.errors import VersionDamaged
 from indexer.features.columns import Table, read_texts, tabulate_movies, tabulate_tracks
-from indexer.features.profiles import EncodeTexts, read_film_features, read_song_parts
 from indexer.features.matching import film_rows, song_rows
+from indexer.features.profiles import EncodeTexts, read_film_features, read_song_parts
 from indexer.features.song_labels import fold_artists
 from indexer.features.text_encoder import TextEncoder
 from indexer.knowledge import tables

@@ -48,7 +48,8 @@ WithFacets = Annotated[
 Unique = Annotated[
     bool,
     Field(
-        description="of each recording and each artist the best first, what repeats one of them after all others; false: by score alone"
+        description="of each recording and each artist the best first, what repeats one after all others; "
+        "false: by score alone"
     ),
 ]
 

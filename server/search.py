@@ -24,6 +24,7 @@ from indexer.index_version import IndexVersion, open_version
 from indexer.methods.method import Method
 from indexer.playlists.entries import Entry
 from indexer.playlists.resolving import Resolution, resolve
+from indexer.ranking import DIVERSE_POOL, Inputs, ask, diversify, nearest_inputs, rank
 from indexer.soundtracks import SOURCES
 from indexer.space import MEDIA, NO_DIALS, Dials
 from indexer.unseen import Placed
@@ -32,7 +33,6 @@ from indexer.vector_index import Allowed
 from server.answer_cache import AnswerCache
 from server.explain import Explainer, Page, Reason
 from server.map_points import MapPoints
-from indexer.ranking import DIVERSE_POOL, Inputs, ask, diversify, nearest_inputs, rank
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -294,7 +294,7 @@ class Search:
                     based_on,
                     found.tolist(),
                     strict=True,
-                ),  # fmt: skip
+                ),
                 start=query.offset + 1,
             )
         )
@@ -302,7 +302,7 @@ class Search:
         return Answer(self.name, scope.total, hits, good, facets, unread, known)
 
     def _heard(self, wanted: Inputs, target: Medium) -> dict[int, str]:
-        """Rows of ``target`` that are known soundtrack pairs of the items that are wanted → where that is known from."""
+        """Rows of ``target`` that are known soundtrack pairs of what is wanted → where that is known from."""
         other = other_medium(target)
         return {
             fact.row: fact.source

@@ -33,7 +33,7 @@ class BlockScale:
 
     @classmethod
     def fit(cls, described: Mapping[Medium, Described]) -> BlockScale:
-        """Measure films and songs; a word that is said of few weighs more, one that is said of nearly all hardly any."""
+        """Measure films and songs; a word that is said of few weighs more than one of nearly all."""
         means = {medium: some.joined.mean(axis=0, dtype=np.float64) for medium, some in described.items()}
         words = len(vocabulary().words)
         spread = np.mean(
@@ -76,7 +76,7 @@ AXES = {"moods": 40, "music": 48, "scenes": 80, "meaning": 96}
 
 @dataclass(frozen=True)
 class BlockAxes:
-    """Principal axes (size, axes) float16 of blocks that have many columns; inner products are kept but for the rest."""
+    """Principal axes (size, axes) float16 of blocks that have many columns; they keep most of an inner product."""
 
     moods: npt.NDArray[np.float16]
     music: npt.NDArray[np.float16]

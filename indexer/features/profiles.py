@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.catalogue.records import AUDIO_FEATURES, split_cell
+from indexer.features import matching
 from indexer.features.columns import Table, read_numbers, read_texts
 from indexer.features.ridge import LowRankRidge
 from indexer.features.song_labels import gather_labels, gather_years
-from indexer.features import matching
 from indexer.knowledge import tables
 from indexer.knowledge.vocabulary import vocabulary
 from indexer.normalisation import unit
