@@ -49,7 +49,7 @@ _POPULARITY_REACH = 1.0
 #: Where the dial of popularity stands if nobody turns it: a mild preference for what people know.
 _WELL_KNOWN = 0.25
 #: A text fits many works; of these a person wants those that others know.
-_WELL_KNOWN_FOR_TEXTS = 0.6
+_WELL_KNOWN_FOR_TEXTS = 0.45
 #: What a block counts in a text's query beside an item's: a text seldom speaks of an era, and its own words say most.
 _OF_TEXTS = {"moods": 0.5, "music": 0.5, "scenes": 0.5, "era": 0.3, "feeling": 0.5, "meaning": 2.0}
 

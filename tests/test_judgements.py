@@ -47,8 +47,8 @@ def write(path: Path, *lines: str) -> Path:
     return path
 
 
-def answered(question: Question, *ids: str, raw: Sequence[float] = (), names: Sequence[str] = ()) -> Answered:
-    return Answered(question, ids, tuple(raw or [1.0] * len(ids)), tuple(names or ids), ())
+def answered(question: Question, *ids: str, names: Sequence[str] = ()) -> Answered:
+    return Answered(question, np.zeros(1, dtype=np.float32), ids, tuple(names or ids), ())
 
 
 def graded(question: Question, **grades: int) -> dict[JudgedItem, Grade]:
@@ -107,7 +107,6 @@ def test_what_is_not_judged_is_written_and_its_grades_are_added(tmp_path: Path) 
         ("q1", "movies", "a"): Grade(3, False),
         ("q1", "movies", "b"): Grade(1, True),
     }
-    assert merge_judgements(known, graded) == 0
     assert merge_judgements(tmp_path / "new.csv", graded) == 2
     assert len(read_judgements(tmp_path / "new.csv")) == 2
 
@@ -158,7 +157,9 @@ def test_answers_are_those_that_users_get_and_suggestions_are_looked_for_in_them
     ):
         hits = search.find(query).hits
         assert list(one.ids) == [hit.id for hit in hits]
-        assert list(one.raw) == pytest.approx([hit.raw_score for hit in hits], abs=1e-5)
+        rows = version.store.rows(query.target, list(one.ids))
+        raw = version.indexes[query.target].vectors(list(rows)) @ one.vector
+        assert raw.tolist() == pytest.approx([hit.raw_score for hit in hits], abs=1e-5)
     early, late = (
         version.store.movies([version.store.row("movies", lists[0].ids[0])])[0],
         lists[0].deep_names[60],
@@ -178,20 +179,20 @@ def test_answers_are_those_that_users_get_and_suggestions_are_looked_for_in_them
     assert (figures.suggested_10, figures.suggested_100) == (0.5, 1.0)
 
 
-def test_curves_are_fitted_to_the_graded_answers_of_who_asks_and_who_answers() -> None:
-    lists, judgements = [], {}
-    for number in range(12):
-        question = ABOUT_SONG._replace(query=f"q{number}")
-        ids = [f"i{place}" for place in range(12)]
-        # Ten of each have a grade, five of them high scores; these are good four times in five.
-        lists.append(answered(question, *ids, raw=[1.0] * 5 + [0.0] * 5 + [9.0] * 2))
-        grades = [3, 2, 2, 2, 0, 1, 1, 0, 0, 3]
-        judgements |= graded(question, **dict(zip(ids, grades, strict=False)))
-    expected = ScoreCurve.fit(
-        np.tile(np.repeat([1.0, 0.0], 5), 12), np.tile([1.0] * 4 + [0.0] * 5 + [1.0], 12)
+def test_curves_are_fitted_to_every_graded_answer_whoever_gave_it(version: IndexVersion) -> None:
+    [one] = answer_questions(version, [ABOUT_SONG])
+    rows = list(range(240))
+    raw = version.indexes["movies"].vectors(rows) @ one.vector
+    grades = np.where(raw > np.median(raw), 2, 1)
+    grades[::5] = 3 - grades[::5]
+    judged = graded(ABOUT_SONG, **dict(zip(version.store.ids("movies", rows), grades.tolist(), strict=True)))
+    found = fit_curves(version, [one], judged | graded(ABOUT_SONG, **{"nobody-knows": 3}))
+    assert list(found) == [("tracks", "movies")]
+    expected = ScoreCurve.fit(raw, grades >= 2)
+    assert len(expected.knots) == 4
+    assert found["tracks", "movies"].knots == pytest.approx(expected.knots, abs=1e-5)
+    assert found["tracks", "movies"].logits == pytest.approx(expected.logits, abs=1e-5)
+    texts = fit_curves(
+        version, answer_questions(version, [ABOUT_TEXT]), graded(ABOUT_TEXT, **{SONG: 3}) | judged
     )
-    assert fit_curves(lists, judgements) == {("tracks", "movies"): expected}
-    assert expected.knots == (0.0, 1.0)
-    assert fit_curves([answered(ABOUT_TEXT, "a")], graded(ABOUT_TEXT, a=3)) == {
-        ("text", "tracks"): ScoreCurve()
-    }
+    assert texts == {("text", "tracks"): ScoreCurve()}

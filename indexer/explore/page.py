@@ -37,8 +37,8 @@ summary { cursor: pointer; margin: .8rem 0; }
 _NAMES = {"movies": "films", "tracks": "songs", "soundtracks": "known pairs"}
 _TARGETS = {"movies": "Song → film", "tracks": "Film → song"}
 _SETS = {
-    "learned": "Pairs that the version learned from",
-    "unseen": "Given pairs of films and artists that it did not learn from",
+    "learned": "Pairs that the version was given",
+    "unseen": "Pairs of these files that it was not given",
 }
 
 
@@ -267,17 +267,17 @@ def _links(facts: Plain, drawings: Drawings) -> str:
         f"<p>Index version {escape(facts['version'])}: {facts['movies']:,} films, {facts['tracks']:,} songs. The score "
         "of a pair is a sum of one term a block. Each known pair is set beside "
         f"{facts['random_a_pair']} random ones with the same query; a block's share is its part of what "
-        "known pairs have above them. The dials and emotion blocks "
-        "answer people and words, and are silent between items."
+        "known pairs have above them. Between items the dials "
+        "say nothing but a mild preference for what is known, and the hub block is what is held against an item "
+        "whoever asks."
         + (
             ""
             if facts["same_files"]
             else " <strong>The version was built from other files than this report.</strong>"
         )
         + "</p>"
-        "<p>The learned block was fitted to pairs like these: on pairs that the version learned from it remembers, and "
-        "its share there says nothing about new films. The column without it is the fairer one for the others. What "
-        "each block adds on pairs kept aside is measured by the benchmark <code>ladder</code>.</p>"
+        "<p>The learned block draws together the pairs that the version was given: on these it remembers, and "
+        "its share there says nothing about new films. The column without it is the fairer one.</p>"
     )
     for name, title in _SETS.items():
         part = facts["sets"][name]

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -162,43 +163,58 @@ def test_text_of_the_files_is_escaped(tmp_path: Path) -> None:
     assert "&lt;i&gt;Odd" in text
 
 
+def _given(version: versions.IndexVersion) -> np.ndarray:
+    """Film and song rows of the pairs that a version was given, read from its file."""
+    facts = np.load(version.folder / "soundtracks.npy")
+    return facts[facts[:, 2] == 0, :2]
+
+
 def test_blocks_of_a_built_version(starter_indexes: Path) -> None:
     version = versions.open_version(starter_indexes)
     try:
         pairs = pd.DataFrame({"tmdb_id": [], "track_id": []}, dtype="str")
         facts = link_facts(version, pairs, draws=50, seed=0)
-        # A pair of a film and an artist that are in no known pair is unseen.
+        given = _given(version)
         known = facts["sets"]["learned"]
-        assert known["pairs"] == len(version.pairs)
-        for rows in known["targets"].values():
+        assert known["pairs"] == len(given) > 0
+        for target, rows in known["targets"].items():
             assert sum(row["share"]["value"] for row in rows) == pytest.approx(1.0)
             apart = [row["share_without_learned"] for row in rows if row["block"] != "learned"]
             assert sum(share["value"] for share in apart) == pytest.approx(1.0)
             assert sum(row["leads"] for row in rows) == pytest.approx(1.0)
             by_name = {row["block"]: row for row in rows}
-            assert by_name["text"]["known"] > by_name["text"]["random"]
-            assert by_name["dials"]["known"] == 0.0
+            assert list(by_name) == facts["blocks"] == [block.name for block in version.space.blocks]
+            assert by_name["meaning"]["known"] > by_name["meaning"]["random"]
+            # Of what the dials can ask for, items ask for popularity alone, and each the same.
+            popularity = version.space.columns("dials").stop - 1
+            answers = version.indexes[target].vectors(given[:, 0 if target == "movies" else 1].tolist())
+            asked = version.space.queries(answers[:1])[0, popularity]
+            assert by_name["dials"]["known"] == pytest.approx(asked * answers[:, popularity].mean(), abs=1e-5)
         assert facts["sets"]["unseen"] == {"pairs": 0, "films": 0, "missing": "fewer than 10 pairs"}
     finally:
         version.close()
 
 
-def test_pairs_that_a_version_did_not_learn_from(starter_indexes: Path) -> None:
+def test_pairs_that_a_version_was_not_given(starter_indexes: Path) -> None:
     version = versions.open_version(starter_indexes)
     try:
-        trained = version.manifest["training"]
         store = version.store
-        films = [
-            id for id in store.ids("movies", range(store.count("movies"))) if id not in trained["movies"]
-        ]
+        given = _given(version)
+        row = int(given[0, 0])
+        film = store.ids("movies", [row])[0]
         tracks = store.ids("tracks", range(store.count("tracks")))
+        # One pair stands twice, and one is of a film that is not there.
         pairs = pd.DataFrame(
-            {"tmdb_id": [films[0]] * len(tracks) + ["none"], "track_id": [*tracks, tracks[0]]}, dtype="str"
+            {
+                "tmdb_id": [film] * len(tracks) + [film, "none"],
+                "track_id": [*tracks, tracks[-1], tracks[0]],
+            },
+            dtype="str",
         )
         facts = link_facts(version, pairs, draws=20, seed=0)
         unseen = facts["sets"]["unseen"]
         assert unseen["films"] == 1
-        assert 10 <= unseen["pairs"] < len(tracks)
+        assert 10 <= unseen["pairs"] == len(tracks) - np.count_nonzero(given[:, 0] == row) < len(tracks)
     finally:
         version.close()
 
