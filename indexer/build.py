@@ -100,6 +100,7 @@ def build(config: BuildConfig, on_progress: Progress | None = None) -> str:
             encode_all = None if ray is None else partial(ray.encode_all, encoder, files)
             texts = EncodedTexts(encoder, files, before, tell, encode_all)
             readers = carried()
+            readers.check_encoder(encoder.dimension)
             items = describe_items(catalogue, config, texts.encode, readers)
         pictures = {}
         if config.posters is not None:

@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from indexer.alignment import Alignment
 from indexer.catalogue.records import Medium
+from indexer.errors import ConfigError
 from indexer.features.blocks import BLOCKS, BlockAxes, BlockScale
 from indexer.features.mood_text import TextReader
 from indexer.features.profiles import Described, Predictor
-from indexer.knowledge.vocabulary import FOLDER
+from indexer.knowledge.vocabulary import FOLDER, vocabulary
 from indexer.normalisation import unit
 from indexer.parameters import read_parameters
 from indexer.score_curve import ScoreCurve
@@ -63,6 +64,15 @@ class Readers:
     alignment: Alignment
     text_map: npt.NDArray[np.float16]
     texts: KnownTexts
+
+    def check_encoder(self, dimension: int) -> None:
+        """Raise ``ConfigError`` for an encoder whose embeddings are not of the size that these were fitted to."""
+        fitted = len(self.text.mean) - vocabulary().width
+        if dimension != fitted:
+            raise ConfigError(
+                f"the encoder gives {dimension} numbers a text, and what is carried in indexer/knowledge reads {fitted}; "
+                "fit it to your encoder first: python -m indexer fit --movies FILE --tracks FILE --encoder ENCODER"
+            )
 
     def blocks(self, medium: Medium, described: Described) -> dict[str, Floats]:
         """All blocks (n, size) of films or songs that are read from what is known of them, by name."""

@@ -72,7 +72,7 @@ def test_a_million_runs_small_from_end_to_end(
             "prepare",
             "store",
             "filters",
-            "names",
+            "unseen",
             "index movies",
             "search movies",
             "index tracks",
@@ -127,12 +127,12 @@ def test_a_stage_that_fails_is_told_and_the_others_go_on(
         raise LookupError("the disk is full")
 
     monkeypatch.setattr(million, "run_apart", run_here)
-    for stage in ("names", "index", "lay_out_map", "seal"):
+    for stage in ("unseen", "index", "lay_out_map", "seal"):
         monkeypatch.setattr(million_stages, stage, refuse)
     arguments = ["million", "--indexes", str(starter_indexes), "--films", "40", "--songs", "30"]
     assert main([*arguments, "--scratch", str(tmp_path)]) == 1
     printed = capsys.readouterr().out
-    assert "| names | failed: the disk is full |" in printed
+    assert "| unseen | failed: the disk is full |" in printed
     assert "| store | store 0." in printed
     assert list(tmp_path.iterdir()) == []
 

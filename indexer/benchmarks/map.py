@@ -102,11 +102,7 @@ def _report(
     for medium in MEDIA:
         rows = samples[medium]
         kept = np.concatenate(
-            [
-                np.arange(b.start, b.stop)
-                for b in version.space.blocks
-                if b.name in ("text", "mood", "learned")
-            ]
+            [np.arange(b.start, b.stop) for b in version.space.blocks if b.name not in ("dials", "hub")]
         )
         trust = trustworthiness(vectors[medium][np.ix_(rows, kept)], places[medium][rows], n_neighbors=10)
         sys.stdout.write(f"trustworthiness among {len(rows):,} {medium} (10 neighbours): {trust:.3f}\n")

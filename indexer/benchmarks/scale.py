@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     version = open_version(options.indexes)
     real = all_vectors(version, _TARGET)
     vectors = {medium: all_vectors(version, medium) for medium in MEDIA}
-    texts = np.empty((0, version.space.block("text").stop - version.space.block("text").start), np.float32)
+    texts = np.empty((0, version.encoder.dimension), np.float32)
     # The queries that choose the settings are drawn by another seed than those that are timed.
     plan = sample_queries(version.space, vectors, _TARGET, texts, options.seed + 1)
     asked = sample_queries(version.space, vectors, _TARGET, texts, options.seed)

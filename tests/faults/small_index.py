@@ -1,4 +1,4 @@
-"""A small index whose build takes a fraction of a second: the real build, an encoder of a few kilobytes.
+"""A small index whose build takes a fraction of a second: the real build, an encoder of a few hundred kilobytes.
 
 The first version gets its encoder from here; every later build takes over the served version's encoder and
 embeddings, as a nightly rebuild does.
@@ -26,7 +26,8 @@ from indexer.features.text_encoder import CARD_FILE, MODEL_FILE, TOKENIZER_FILE
 from indexer.starter import MOVIES, SOUNDTRACKS, TRACKS
 
 FILMS = 40
-_DIMENSION = 16
+#: That of the embeddings which the carried parameters read.
+_DIMENSION = 384
 _VOCABULARY = 256
 
 

@@ -75,7 +75,7 @@ def test_search_replies_with_every_value_in_order(client):
         "based_on": None,
         "reasons": REASONS,
     }
-    assert list(body["results"][0])[:6] == ["id", "rank", "score", "raw_score", "soundtrack", "based_on"]
+    assert list(body["results"][0])[:6] == ["id", "rank", "score", "raw_score", "based_on", "soundtrack"]
     assert [hit["id"] for hit in body["results"]] == ["680", "x-9"]
 
 
