@@ -70,8 +70,8 @@ class Readers:
         fitted = len(self.text.mean) - vocabulary().width
         if dimension != fitted:
             raise ConfigError(
-                f"the encoder gives {dimension} numbers a text, and what is carried in indexer/knowledge reads {fitted}; "
-                "fit it to your encoder first: python -m indexer fit --movies FILE --tracks FILE --encoder ENCODER"
+                f"the encoder gives {dimension} numbers a text, and what indexer/knowledge carries reads {fitted}; "
+                "fit that to your encoder first: python -m indexer fit --movies FILE --tracks FILE --encoder ENCODER"
             )
 
     def blocks(self, medium: Medium, described: Described) -> dict[str, Floats]:
