@@ -233,7 +233,8 @@ def write_unjudged(path: Path, answered: Sequence[Answered], judgements: Mapping
 
 def merge_judgements(path: Path, graded: Path) -> int:
     """Add the grades of a file that ``write_unjudged`` wrote to the judgements at ``path``; how many were added."""
-    known = read_judgements(path) if path.exists() else {}
+    known = read_judgements(path) if path.exists() and path.stat().st_size else {}
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
     new = {}
     for row in _read(graded, "query", "target", "item", "grade", "word_only"):
         if row["grade"]:
@@ -244,7 +245,9 @@ def merge_judgements(path: Path, graded: Path) -> int:
             raise InputError(f"{graded.name}: a grade is 0, 1, 2 or 3, not {row['grade']!r}")
     with path.open("a", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        if not known:
+        if before and not before.endswith("\n"):
+            file.write("\n")
+        if not before:
             writer.writerow(("query", "target", "item", "grade", "word_only"))
         writer.writerows((*key, row["grade"], row["word_only"] or "0") for key, row in added.items())
     return len(added)

@@ -72,9 +72,12 @@ def weigh_songs(tracks: Table) -> npt.NDArray[np.float32]:
     against = np.zeros(len(tracks["id"]), dtype=np.float32)
     columns = (read_texts(tracks, name) for name in ("title", "album", "artists"))
     for row, (title, album, cell) in enumerate(zip(*columns, strict=True)):
-        if _IMITATION.search(f"{title} {album}") or _IMITATOR.search(cell):
+        beside = title[len(cut_tail(title)) :]
+        if _IMITATION.search(
+            f"{beside} {album if make_key(album) != make_key(title) else ''}"
+        ) or _IMITATOR.search(cell):
             against[row] += _IMITATES
-        if _OTHER_VERSION.search(title[len(cut_tail(title)) :]):
+        if _OTHER_VERSION.search(beside):
             against[row] += _VARIES
         song = make_key(cut_tail(title))
         known = by_title.get(song)

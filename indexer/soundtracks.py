@@ -42,7 +42,7 @@ _ALBUM_FROM = re.compile(
 _SONG = re.compile(
     r"(?:[\(\[]|[-–—]\s+)\s*(?:(?:theme|music|song|love theme|main theme)\s+)?from\s+"
     r"(?:the\s+(?:film|movie|motion picture)\s+)?"
-    r"[\"“”'‘’«](?P<film>[^\"“”»]+?)[\"“”'’»]",
+    r"(?:\"(?P<film>[^\"]+)\"|[“”](?P<curly>[^“”]+)[“”]|«(?P<angled>[^»]+)»|['‘](?P<single>.+)['’](?=\s*(?:[\)\]]|$)))",
     re.IGNORECASE,
 )
 _THEME = re.compile(
@@ -159,4 +159,4 @@ def _name_films(title: str, album: str) -> Iterator[str]:
     ):
         match = pattern.search(text) if text else None
         if match:
-            yield match["film"].strip(" \"“”'‘’:-–")
+            yield next(name for name in match.groupdict().values() if name).strip(" \"“”'‘’:-–")

@@ -50,6 +50,8 @@ _POPULARITY_REACH = 1.0
 _WELL_KNOWN = 0.25
 #: A text fits many works; of these a person wants those that others know.
 _WELL_KNOWN_FOR_TEXTS = 0.45
+#: How much the score of a predicted profile claims beside that of one that is surely written.
+_PREDICTED = np.float32(0.85)
 #: What a block counts in a text's query beside an item's: a text seldom speaks of an era, and its own words say most.
 _OF_TEXTS = {"moods": 0.5, "music": 0.5, "scenes": 0.5, "era": 0.3, "feeling": 0.5, "meaning": 2.0}
 
@@ -120,12 +122,17 @@ class Space:
         """The same space with these score curves."""
         return replace(self, curves=dict(curves))
 
-    def place(self, parts: Mapping[str, Floats]) -> Floats:
-        """Item vectors (n, dimension) float32 from block name → (n, size); a block left out is zeros."""
+    def place(self, parts: Mapping[str, Floats], sure: Floats | None = None) -> Floats:
+        """Item vectors (n, dimension) float32 from block name → (n, size); a block left out is zeros.
+
+        ``sure`` (n,): how much of each item is written; what is predicted claims less. None for what was asked for.
+        """
         count = len(next(iter(parts.values())))
         vectors = np.zeros((count, self.dimension), dtype=np.float32)
         for name, rows in parts.items():
             vectors[:, self.columns(name)] = rows * np.float32(np.sqrt(self.block(name).weight))
+        if sure is not None:
+            vectors[:, : self.columns("dials").start] *= (_PREDICTED + (1.0 - _PREDICTED) * sure)[:, None]
         return vectors
 
     def queries(self, items: Floats) -> Floats:
@@ -160,9 +167,14 @@ class Space:
         query = wanted.mean(axis=0, dtype=np.float64)
         if len(avoided):
             query -= AVOID_WEIGHT * avoided.mean(axis=0, dtype=np.float64)
-        popularity = dials.popularity or _WELL_KNOWN
-        reach = (_DIAL_REACH * dials.valence, _DIAL_REACH * dials.energy, _POPULARITY_REACH * popularity)
-        query[self.columns("dials")] = np.array(reach) * np.sqrt(self.block("dials").weight)
+        # A turn goes on from where the dial stands by itself, as far as the end of its scale.
+        known = float(wanted[:, self.columns("dials").stop - 1].mean()) / _POPULARITY_REACH
+        known += dials.popularity * (1.0 - known if dials.popularity > 0 else 1.0 + known)
+        query[self.columns("dials")] = (
+            _DIAL_REACH * dials.valence,
+            _DIAL_REACH * dials.energy,
+            _POPULARITY_REACH * known,
+        )
         query[self.columns("hub")] = 1.0
         combined: Floats = query.astype(np.float32)
         return combined

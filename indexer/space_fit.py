@@ -26,9 +26,6 @@ Floats = npt.NDArray[np.float32]
 _PARTNERS = 0.9
 _SOUNDTRACK = 0.35
 
-#: How much the score of a predicted profile claims beside that of one that is surely written.
-_PREDICTED = 0.85
-
 
 @dataclass(frozen=True)
 class FittedSpace:
@@ -85,11 +82,8 @@ def _place(space: Space, items: ItemFeatures, pairs: KnownPairs, config: BuildCo
             learned[medium]
             + _PARTNERS * pairs.means(medium, len(learned[medium]), learned[other_medium(medium)])
         )
-        # What is predicted claims less than what is written.
-        sure = (_PREDICTED + (1.0 - _PREDICTED) * items.described[medium].sure)[:, None]
-        blocks = {**items.blocks[medium], "learned": drawn}
         vectors[medium] = space.place(
-            {name: rows if name == "dials" else sure * rows for name, rows in blocks.items()}
+            {**items.blocks[medium], "learned": drawn}, items.described[medium].sure
         )
     counts: dict[Medium, int] = {medium: len(vectors[medium]) for medium in MEDIA}
     bias = relevance.fit_hub_bias(relevance.Scorer(space, vectors), counts, config.seed)

@@ -165,7 +165,7 @@ class Placing:
             table, films = tabulate_movies([item.movie]), tables.films()
             features = read_film_features(table, self._encode)
             described = readers.films.join(features, film_rows(table, films.rows), films, self._encode)
-        vector = self._space.place(readers.blocks(medium, described))[0]
+        vector = self._space.place(readers.blocks(medium, described), described.sure)[0]
         return Placed(medium, record, vector, described.profiles[0], _list_unread(item))
 
     def _with_others(self, track: Track) -> dict[str, list[Any]]:

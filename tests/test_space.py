@@ -183,13 +183,15 @@ def test_a_dial_adds_half_its_turn_times_the_items_coordinate(dials: Dials, adde
 
 
 @pytest.mark.parametrize("turn", [1.0, 0.5, -1.0])
-def test_the_dial_of_popularity_takes_the_place_of_what_is_asked_without_it(turn: float) -> None:
+def test_the_dial_of_popularity_goes_on_from_where_it_stands_by_itself(turn: float) -> None:
     space, item = make_space(), full_item()
     query = space.queries(item)
     combined = space.combine(query, NOTHING, Dials(popularity=turn))
     whole = space.combine(query, NOTHING, Dials(popularity=1.0))
-    assert whole[POPULARITY] > 0.0
-    assert combined[POPULARITY] == pytest.approx(turn * whole[POPULARITY])
+    left = space.combine(query, NOTHING)
+    assert whole[POPULARITY] > left[POPULARITY] > 0.0
+    expected = left[POPULARITY] + turn * (whole[POPULARITY] - np.sign(turn) * left[POPULARITY])
+    assert combined[POPULARITY] == pytest.approx(expected)
     assert combined[:POPULARITY].tolist() == space.combine(query, NOTHING)[:POPULARITY].tolist()
 
 

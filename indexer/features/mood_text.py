@@ -73,6 +73,16 @@ def _named() -> dict[str, tables.Reference]:
 
 
 @cache
+def _ordinary_words() -> frozenset[str]:
+    """Words that the knowledge's phrases and texts use as such."""
+    texts = [mood.text for mood in tables.mood_texts()]
+    for written in (tables.films(), tables.songs(), tables.artists(), tables.genres()):
+        texts += written.phrases
+    words = {word for text in (*texts, *vocabulary().words) for word in make_key(text).split(" ")}
+    return frozenset(words | {"bond", "mann", "got", "skins", "carpenter", "euphoria"})
+
+
+@cache
 def _works() -> dict[str, tables.Reference]:
     """Films and artists by name, for texts that say "like …"."""
     found: dict[str, tables.Reference] = {}
@@ -109,13 +119,19 @@ def _find_references(text: str) -> tuple[tables.Reference, ...]:
     for size in range(_MOST_WORDS, 0, -1):
         for start in range(len(words) - size + 1):
             name = " ".join(words[start : start + size])
-            if name in _named() and not any(name in longer.split("|")[0] for longer in found):
+            # One word by itself may be an ordinary one ("dark", "friends"): it is a name where it is the whole text.
+            if name not in _named() or (size == 1 and len(words) > 1 and name in _ordinary_words()):
+                continue
+            if not any(f" {name} " in f" {longer} " for longer in found):
                 found[name] = _named()[name]
     for cue in _CUE.finditer(text):
         after = make_key(text[cue.end() :]).split(" ")
         for size in range(min(_MOST_WORDS + 2, len(after)), 0, -1):
             name = " ".join(after[:size])
             if name in found:
+                break
+            if name in _named():
+                found[name] = _named()[name]
                 break
             if name in _works() and (size > 1 or len(name) > 3):
                 found[name] = _works()[name]

@@ -108,7 +108,8 @@ def filtered_search(ask: Ask, rng: random.Random, samples: Samples) -> None:
     medium = rng.choice(MEDIA)
     filters = _filters(rng, samples, target)
     id = rng.choice(samples.ids[medium])
-    body = {"target": target, medium: [id], "filters": filters, "limit": LIMIT}
+    # By score alone: where filters leave little, what repeats an artist follows after what scores less.
+    body = {"target": target, medium: [id], "filters": filters, "limit": LIMIT, "unique": False}
     if samples.facets:
         body["facets"] = True
 
@@ -135,7 +136,7 @@ def paging(ask: Ask, rng: random.Random, samples: Samples) -> None:
     pages: list[dict[str, Any]] = []
     for number in range(PAGES):
         offset = number * LIMIT
-        query: dict[str, Any] = {"limit": LIMIT, "offset": offset}
+        query: dict[str, Any] = {"limit": LIMIT, "offset": offset, "unique": "false"}
         if pages and pins:
             query["index_version"] = pages[0]["index_version"]
         # Bound now: the check must not see the next page's values.

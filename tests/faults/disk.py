@@ -182,7 +182,8 @@ def _served_before(small: SmallIndex, others: list[str]) -> str:
 def _said(printed: str) -> list[str]:
     """What was printed, without progress bars."""
     lines = printed.replace("\r", "\n").split("\n")
-    return [line for line in lines if line.strip() and "row/s" not in line and "?row" not in line]
+    bars = ("row/s", "s/row", "?row")
+    return [line for line in lines if line.strip() and not any(bar in line for bar in bars)]
 
 
 @contextmanager
