@@ -77,7 +77,8 @@ def plain_film() -> str:
 
 def test_a_name_of_the_knowledge_stands_for_what_is_written_of_it() -> None:
     for reference in tables.references()[:20]:
-        for name in reference.names:
+        # One word by itself may be an ordinary one.
+        for name in (name for name in reference.names if " " in name):
             assert reference in read_wish(f"{name.title()}, at night").references
 
 
